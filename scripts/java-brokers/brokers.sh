@@ -21,6 +21,7 @@ declare -A JARS=(
         org.slf4j:slf4j-simple:2.0.17'
     [activemq61]='org.apache.activemq:activemq-broker:6.1.8 org.apache.activemq:activemq-stomp:6.1.8
         org.apache.activemq:activemq-kahadb-store:6.1.8 org.apache.activemq:activemq-jaas:6.1.8
+        com.thoughtworks.xstream:xstream:1.4.21 org.codehaus.jettison:jettison:1.5.4
         org.apache.activemq:activemq-http:6.1.8 org.eclipse.jetty.websocket:websocket-jetty-server:11.0.26
         org.slf4j:slf4j-simple:2.0.17'
     [apollo]='org.apache.activemq:apollo-broker:1.7.1 org.apache.activemq:apollo-stomp:1.7.1

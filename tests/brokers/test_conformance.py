@@ -14,13 +14,14 @@ from tests.brokers.conftest import TlsVenues as TlsProxy
 from tests.conformance.carrying import Carrying
 from tests.conformance.certified import Certified
 from tests.conformance.connecting import Connecting
+from tests.conformance.extending import Extending
 from tests.conformance.lobby import Guest, Lobby, Suite
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
 from tests.conformance.venues import (
-    ACTIVEMQ,
     ACTIVEMQ6,
     ACTIVEMQ61,
+    ACTIVEMQ_DEBIAN,
     APOLLO,
     ARTEMIS,
     ARTEMIS_NEXT,
@@ -42,9 +43,9 @@ FURTHER_HABITS = {
 VENUES = {
     "rabbitmq_tcp": (RABBITMQ, VERSIONS),
     "rabbitmq_tls": (RABBITMQ, ("1.2",)),
-    "activemq_tcp": (ACTIVEMQ, VERSIONS),
-    "activemq_tls": (ACTIVEMQ, ("1.2",)),
-    "activemq_mutual": (ACTIVEMQ, ("1.2",)),
+    "activemq_tcp": (ACTIVEMQ_DEBIAN, VERSIONS),
+    "activemq_tls": (ACTIVEMQ_DEBIAN, ("1.2",)),
+    "activemq_mutual": (ACTIVEMQ_DEBIAN, ("1.2",)),
     "stompserver_tcp": (STOMPSERVER, ("1.0",)),
     **{f"{name.replace('-', '_')}_tcp": (habits, VERSIONS) for name, habits in FURTHER_HABITS.items()},
     "artemis_tls": (ARTEMIS, ("1.2",)),
@@ -86,13 +87,13 @@ def rabbitmq_tls(rabbitmq: RealBroker) -> Venue:
 
 @pytest.fixture(scope="session")
 def activemq_tcp(activemq: RealBroker) -> Venue:
-    return Venue(ACTIVEMQ, activemq.address)
+    return Venue(ACTIVEMQ_DEBIAN, activemq.address)
 
 
 @pytest.fixture(scope="session")
 def activemq_tls(activemq: RealBroker) -> Venue:
     assert activemq.tls_port is not None
-    return Venue(ACTIVEMQ, (activemq.host, activemq.tls_port), tls={"ca_certs": str(activemq.ca_file)})
+    return Venue(ACTIVEMQ_DEBIAN, (activemq.host, activemq.tls_port), tls={"ca_certs": str(activemq.ca_file)})
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +104,7 @@ def activemq_mutual(activemq: RealBroker) -> Venue:
         "cert_file": str(activemq.client_cert),
         "key_file": str(activemq.client_key),
     }
-    return Venue(ACTIVEMQ, (activemq.host, activemq.mtls_port), tls=tls)
+    return Venue(ACTIVEMQ_DEBIAN, (activemq.host, activemq.mtls_port), tls=tls)
 
 
 @pytest.fixture(scope="session")
@@ -117,11 +118,11 @@ def tls_venues(activemq_tls: Venue, activemq_mutual: Venue, haproxy: TlsProxy) -
         open=activemq_tls,
         foreign_ca=haproxy.com_ca,
         expired=Venue(
-            ACTIVEMQ, (haproxy.host, haproxy.expired_port), tls={"ca_certs": str(haproxy.expired_ca)}
+            ACTIVEMQ_DEBIAN, (haproxy.host, haproxy.expired_port), tls={"ca_certs": str(haproxy.expired_ca)}
         ),
         mutual=activemq_mutual,
         names={
-            name: Venue(ACTIVEMQ, (name, haproxy.sni_port), tls={"ca_certs": str(authority)})
+            name: Venue(ACTIVEMQ_DEBIAN, (name, haproxy.sni_port), tls={"ca_certs": str(authority)})
             for name, authority in {
                 "my.example.com": haproxy.com_ca,
                 "my.example.org": haproxy.org_ca,
@@ -155,6 +156,10 @@ class TestErrors(Errors):
 
 
 class TestSharing(Sharing):
+    pass
+
+
+class TestExtending(Extending):
     pass
 
 
@@ -260,7 +265,7 @@ class TestProxy:
     """What only haproxy does."""
 
     def test_port_that_closes_at_once_is_an_error(self, haproxy: TlsProxy) -> None:
-        guest = Guest(Venue(ACTIVEMQ, (haproxy.host, haproxy.dead_port)), "1.2")
+        guest = Guest(Venue(ACTIVEMQ_DEBIAN, (haproxy.host, haproxy.dead_port)), "1.2")
         with pytest.raises(ConnectFailedException, match=r"closed the connection|reset") as caught:
             guest.enter()
         assert caught.value.phase == "stomp"
@@ -268,7 +273,7 @@ class TestProxy:
 
     def test_tls_connects_150_times(self, haproxy: TlsProxy) -> None:
         """Reading and writing at once on a young TLS connection has cost first frames elsewhere."""
-        guest = Guest(Venue(ACTIVEMQ, (haproxy.host, haproxy.sni_port), tls={"verify": False}), "1.2")
+        guest = Guest(Venue(ACTIVEMQ_DEBIAN, (haproxy.host, haproxy.sni_port), tls={"verify": False}), "1.2")
         for cycle in range(1, 151):
             guest.enter()
             guest.leave()

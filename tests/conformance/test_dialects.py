@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from stomp.broker import Broker
+from stomp.broker import Broker, Policy
 from tests.conformance.carrying import Carrying
 from tests.conformance.conftest import BEAT, USERS
 from tests.conformance.connecting import Connecting
+from tests.conformance.extending import Extending
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
-from tests.conformance.venues import ACTIVEMQ, ARTEMIS, EMBEDDED, RABBITMQ, VERSIONS, Venue, spread
+from tests.conformance.venues import ACTIVEMQ, ARTEMIS, RABBITMQ, STRICT, VERSIONS, Venue, spread
 
-#: The dialect "strict" differs from the tolerant one in the extensions only.
 HABITS = {
     "rabbitmq": RABBITMQ,
     "activemq": ACTIVEMQ,
     "artemis": ARTEMIS,
-    "strict": replace(EMBEDDED, name="strict"),
+    "strict": STRICT,
 }
 
 
@@ -30,7 +29,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def venues() -> Iterator[dict[str, Venue]]:
-    brokers = {name: Broker(users=USERS, heartbeat=(BEAT, BEAT), dialect=name).start() for name in HABITS}
+    policy = Policy(max_retroactive=3)
+    brokers = {
+        name: Broker(users=USERS, heartbeat=(BEAT, BEAT), dialect=name, policy=policy).start()
+        for name in HABITS
+    }
     yield {
         name: Venue(habits, ("127.0.0.1", brokers[name].port), vhost="/", beat=BEAT)
         for name, habits in HABITS.items()
@@ -69,4 +72,8 @@ class TestErrors(Errors):
 
 
 class TestSharing(Sharing):
+    pass
+
+
+class TestExtending(Extending):
     pass

@@ -7,6 +7,7 @@ import pytest
 from tests.conformance.carrying import Carrying
 from tests.conformance.certified import Certified
 from tests.conformance.connecting import Connecting
+from tests.conformance.extending import Extending
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
 from tests.conformance.venues import EMBEDDED, EMBEDDED_WEB, VERSIONS, spread
@@ -48,6 +49,10 @@ class TestErrors(Errors):
 
 
 class TestSharing(Sharing):
+    pass
+
+
+class TestExtending(Extending):
     pass
 
 

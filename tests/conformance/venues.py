@@ -57,6 +57,12 @@ class Habits:
         pool: the queues that exist, ``/queue/pool-NUMBER``, if the broker makes none on demand; otherwise empty.
         topic_prefix: how the names of topics begin.
         queue_headers: headers for SUBSCRIBE and SEND to a queue, so that the broker deletes the queue after the tests.
+        queue_patterns: a SUBSCRIBE to a queue can have the wildcards ``*`` and ``>``.
+        composites: the destination of a SEND or SUBSCRIBE can be several, separated by commas.
+        retroactive: a topic ``retroactive.NAME`` keeps three messages for retroactive subscriptions.
+        advisories: there are advisory topics for connections and consumers.
+        many_words: the wildcards of topics for any number of words; empty if they are not tested.
+        passive_names: ``/amq/queue/NAME`` is a queue that exists, and declares none.
         alters: (version, header value) -> the value that arrives, for values that do not arrive unchanged; None for
             values that end the connection.
         alters_receipts: (version, ``receipt``) -> the ``receipt-id``, where the two differ.
@@ -88,6 +94,12 @@ class Habits:
     pool: range = range(0)
     topic_prefix: str = "/topic/"
     queue_headers: Mapping[str, str] = field(default_factory=dict)
+    queue_patterns: bool = False
+    composites: bool = False
+    retroactive: bool = False
+    advisories: bool = False
+    many_words: str = ""
+    passive_names: bool = False
     alters: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
     alters_receipts: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
@@ -105,7 +117,17 @@ class Habits:
         return max(beat, received), max(beat, sent)
 
 
-EMBEDDED = Habits(name="embedded", refusal="Access refused for user 'admin'", nowhere="")
+EMBEDDED = Habits(
+    name="embedded",
+    refusal="Access refused for user 'admin'",
+    nowhere="",
+    queue_patterns=True,
+    composites=True,
+    advisories=True,
+    many_words="#>",
+)
+#: The specification without extensions.
+STRICT = replace(EMBEDDED, name="strict", queue_patterns=False, composites=False, advisories=False)
 
 #: Over WebSockets, the listener API supports only 1.2.
 EMBEDDED_WEB = replace(EMBEDDED, versions=("1.2",))
@@ -119,6 +141,8 @@ RABBITMQ = Habits(
     nowhere="/nonsense/x",
     # RabbitMQ deletes the queue five minutes after its last subscription.
     queue_headers=MappingProxyType({"x-expires": "300000"}),
+    many_words="#",
+    passive_names=True,
     alters=MappingProxyType(
         {
             ("1.0", "a:b:c"): r"a\cb\cc",
@@ -139,6 +163,11 @@ ACTIVEMQ = Habits(
     forgives=True,
     adds_length=(),
     long_lines=False,
+    queue_patterns=True,
+    composites=True,
+    retroactive=True,
+    advisories=True,
+    many_words=">",
     alters=MappingProxyType(
         {
             ("1.0", r"C:\new\code"): "C:",
@@ -153,6 +182,8 @@ ACTIVEMQ = Habits(
     ),
 )
 
+#: Debian's package has no XStream, which writes the bodies of advisories.
+ACTIVEMQ_DEBIAN = replace(ACTIVEMQ, advisories=False)
 RABBITMQ4 = replace(RABBITMQ, name="rabbitmq4")
 ACTIVEMQ6 = replace(ACTIVEMQ, name="activemq6", refusal="(?s).*")
 ACTIVEMQ61 = replace(ACTIVEMQ6, name="activemq61")
@@ -167,6 +198,7 @@ ARTEMIS = Habits(
     commit_error="committing",
     forgives_in=("1.0",),
     unsubscribe_settles=False,
+    many_words="#",
     gives_back=True,
     alters=MappingProxyType(
         {("1.0", "  before"): "before", ("1.0", "\taround\t"): "around\t", ("1.0", " "): ""}

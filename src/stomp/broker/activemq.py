@@ -30,6 +30,8 @@ class ActiveMQ(Dialect):
     subscribe_headers: ClassVar[frozenset[str]] = ACTIVEMQ_SUBSCRIBE
     send_headers: ClassVar[frozenset[str]] = ACTIVEMQ_SEND
     named_queues: ClassVar[bool] = False
+    many_words: ClassVar[str] = ">"
+    advisories: ClassVar[Literal["", "named", "all"]] = "all"
     nacks_in_transactions: ClassVar[bool] = False
     detects_duplicates: ClassVar[bool] = False
     adds_length: ClassVar[bool] = False
@@ -42,6 +44,10 @@ class ActiveMQ(Dialect):
 
     def login_refused(self, login: str | None) -> RequestRefused:
         return RequestRefused(f"User name [{login or '':.200}] or password is invalid.")
+
+    def without_options(self, destination: str) -> str:
+        # "/queue/a?consumer.exclusive=true" is "/queue/a", and no option changes what STOMP headers say.
+        return destination.partition("?")[0]
 
     def decode_old(self, headers: Headers) -> Headers:
         # It reads the escape sequences of 1.1 in frames of 1.0 and writes none: a line feed ends the value.

@@ -8,6 +8,7 @@ from stomp.broker.destinations import is_topic
 from stomp.broker.dialect import ARTEMIS_SEND, ARTEMIS_SUBSCRIBE, Dialect
 from stomp.broker.request_headers import expiry_of
 from stomp.broker.store import RequestRefused
+from stomp.broker.wildcards import words_of
 from stomp.core.frames.frame import Headers
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Artemis(Dialect):
     max_deliveries: ClassVar[int] = 10
     orders_by_priority: ClassVar[bool] = True
     composite: ClassVar[bool] = False
+    many_words: ClassVar[str] = "#"
+    advisories: ClassVar[Literal["", "named", "all"]] = ""
     queue_wildcards: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = True
@@ -58,6 +61,12 @@ class Artemis(Dialect):
 
     def decode_old(self, headers: Headers) -> Headers:
         return Headers((name, value.lstrip(" \t")) for name, value in headers.items())
+
+    def unsupported_in(self, destination: str) -> str | None:
+        # It gives such a subscription a copy of each message to the queues that match.
+        if destination.startswith("/queue/") and words_of(destination, self.many_words) is not None:
+            return "wildcards of queues"
+        return None
 
     def add_headers(self, headers: dict[str, str], destination: str, now: float) -> None:
         headers.setdefault("expires", "0")

@@ -393,7 +393,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._connect_deadline = None
         self._login = login
-        self.client = self._engine.open(version, headers.get("client-id"))
+        self.client = self._engine.open(version, headers.get("client-id"), login)
         self.client.blocked = self._blocked
         self.client.permissions = settings.permissions.get(login or "")
         self._server.client_connected(self, self.client)

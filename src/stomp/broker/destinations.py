@@ -22,6 +22,9 @@ _GENERATED = "amq.gen-"
 _TOPICS = ("/topic/", "/remote-temp-topic/", "/exchange/")
 #: Other spellings of a destination -> the name inside the broker.
 _ALIASES = {"/amq/queue/": "/queue/", "/exchange/amq.topic/": "/topic/"}
+#: How the topics of advisories begin (ActiveMQ), and those of them that `stomp.broker.advisories` has.
+ADVISORIES = "/topic/ActiveMQ.Advisory."
+_IMITATED = tuple(ADVISORIES + each for each in ("Connection", "Consumer.", ">", "*"))
 #: Exchanges that ignore the key.
 _WITHOUT_KEY = ("/exchange/amq.fanout", "/exchange/amq.headers")
 _DIRECT = "/exchange/amq.direct/"
@@ -108,6 +111,18 @@ def declares(destination: str) -> bool:
     (True, False)
     """
     return not destination.startswith("/amq/queue/")
+
+
+def is_unknown_advisory(name: str) -> bool:
+    """True for a topic of advisories of ActiveMQ that the broker does not send.
+
+    >>> (
+    ...     is_unknown_advisory("/topic/ActiveMQ.Advisory.Queue"),
+    ...     is_unknown_advisory("/topic/ActiveMQ.Advisory.Connection"),
+    ... )
+    (True, False)
+    """
+    return name.startswith(ADVISORIES) and not name.startswith(_IMITATED)
 
 
 def parts_of(destination: str) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from stomp.broker.destinations import is_unknown_advisory
 from stomp.broker.request_headers import expiry_of
 from stomp.broker.store import RequestRefused
 
@@ -43,6 +44,7 @@ ACTIVEMQ_SUBSCRIBE = frozenset(
         "activemq.noLocal",
         "activemq.prefetchSize",
         "activemq.priority",
+        "activemq.retroactive",
         "activemq.subscriptionName",
         "browser",
         "durable-subscription-name",
@@ -50,7 +52,9 @@ ACTIVEMQ_SUBSCRIBE = frozenset(
         "selector",
     ]
 )
-ARTEMIS_SUBSCRIBE = frozenset(["durable-subscription-name", "durable-subscriber-name", "selector"])
+ARTEMIS_SUBSCRIBE = frozenset(
+    ["activemq.noLocal", "durable-subscription-name", "durable-subscriber-name", "no-local", "selector"]
+)
 #: All headers of SUBSCRIBE that change what a broker does. Those that begin with "x-" or "activemq." are reported, too.
 ALL_SUBSCRIBE = (
     RABBITMQ_SUBSCRIBE
@@ -70,11 +74,28 @@ ACTIVEMQ_SEND = frozenset(
     ]
 )
 ARTEMIS_SEND = frozenset(["AMQ_SCHEDULED_DELAY", "JMSXGroupID", "expires", "_AMQ_DUPL_ID"])
+#: Headers with arguments of RabbitMQ's queues that no dialect has. A SEND may have other headers that begin with "x-".
+FURTHER_ARGUMENTS = frozenset(
+    [
+        "x-dead-letter-strategy",
+        "x-delivery-limit",
+        "x-max-length-bytes",
+        "x-overflow",
+        "x-queue-leader-locator",
+        "x-queue-master-locator",
+        "x-queue-mode",
+        "x-queue-type",
+        "x-queue-version",
+        "x-quorum-initial-group-size",
+        "x-single-active-consumer",
+    ]
+)
 #: All headers of SEND that change what a broker does.
 ALL_SEND = (
     RABBITMQ_SEND
     | ACTIVEMQ_SEND
     | ARTEMIS_SEND
+    | FURTHER_ARGUMENTS
     | {
         "_AMQ_LVQ_NAME",
         "_AMQ_SCHED_DELIVERY",
@@ -113,6 +134,9 @@ class Dialect:
         has_groups: messages with the same ``JMSXGroupID`` go to one consumer of the queue.
         composite: the destination of a SEND or SUBSCRIBE can be several, separated by commas.
         queue_wildcards: a SUBSCRIBE to a queue can have the wildcards ``*`` and ``>``.
+        many_words: the wildcards of topics for any number of words: ``#``, ``>``, or both.
+        advisories: there are advisory topics, see `stomp.broker.advisories`. "all": a subscription like ``/topic/>``
+            has their messages, too; "named": it has not; "": there are none.
         virtual_topics: ``/queue/Consumer.NAME.VirtualTopic.X`` gets the messages to ``/topic/VirtualTopic.X``.
         ack_is_message_id: the header ``ack`` equals ``message-id``.
         adds_length: every MESSAGE has a ``content-length``; otherwise `has_length` decides.
@@ -143,6 +167,8 @@ class Dialect:
     has_groups: ClassVar[bool] = True
     composite: ClassVar[bool] = True
     queue_wildcards: ClassVar[bool] = True
+    many_words: ClassVar[str] = "#>"
+    advisories: ClassVar[Literal["", "named", "all"]] = "named"
     virtual_topics: ClassVar[bool] = True
     ack_is_message_id: ClassVar[bool] = False
     adds_length: ClassVar[bool] = True
@@ -209,6 +235,16 @@ class Dialect:
             RequestRefused: the broker has no such destination.
         """
 
+    def without_options(self, destination: str) -> str:
+        """A destination without what does not belong to its name."""
+        return destination
+
+    def unsupported_in(self, destination: str) -> str | None:
+        """What the broker has for such a destination of a SUBSCRIBE, and the dialect has not; or None."""
+        if self.advisories and is_unknown_advisory(destination):
+            return "advisories of this kind"
+        return None
+
     def add_headers(self, headers: dict[str, str], destination: str, now: float) -> None:
         """Add the headers that the broker gives a received message; `now` is in seconds since 1970."""
 
@@ -273,6 +309,14 @@ class Extensions:
             if name in unsupported or (name.startswith(others) and name not in supported):
                 self._report(frame.command, name)
 
+    def check_destination(self, destination: str) -> None:
+        """Report a destination of SUBSCRIBE for which the dialect does not do what its broker does."""
+        if (unsupported := self._dialect.unsupported_in(destination)) is not None:
+            self._warn(
+                ("destination", destination),
+                f"the destination {destination!r:.200}: the dialect {self._dialect.name} has no {unsupported}",
+            )
+
     def _report(self, command: str, name: str) -> None:
         dialect = self._dialect
         if dialect.refuses_unsupported:
@@ -280,8 +324,20 @@ class Extensions:
                 f"the header {name!r:.80} of {command} is an extension of STOMP",
                 f"the broker's dialect {dialect.name} has none; use the dialect of your broker",
             )
-        if (command, name) not in self._reported and len(self._reported) < _MOST_REPORTS:
-            self._reported.add((command, name))
-            logger.warning(
-                "the header %.80r of %s has no effect in the dialect %s", name, command, dialect.name
-            )
+        self._warn(
+            (command, name),
+            f"the header {name!r:.80} of {command} has no effect in the dialect {dialect.name}",
+        )
+
+    def _warn(self, key: tuple[str, str], text: str) -> None:
+        """Log a warning, once for each key."""
+        if key not in self._reported and len(self._reported) < _MOST_REPORTS:
+            self._reported.add(key)
+            logger.warning("%s", text)
+
+    def warn_not_retroactive(self) -> None:
+        """Report a retroactive subscription if the broker keeps no messages of topics."""
+        self._warn(
+            ("SUBSCRIBE", "activemq.retroactive"),
+            "the header 'activemq.retroactive' of SUBSCRIBE has no effect: topics keep no messages (max_retroactive)",
+        )

@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.broker.acknowledgements import Acknowledgements
+from stomp.broker.advisories import Advisories
 from stomp.broker.dead_letters import DeadLetters
 from stomp.broker.destinations import parts_of
 from stomp.broker.dialect import Dialect
@@ -96,6 +97,8 @@ class Engine:
         self._dispatcher = Dispatcher(self.state)
         self._subscriptions = Subscriptions(self.state, self._dispatcher)
         self._sender = Sender(self.state, self._dispatcher, self._subscriptions)
+        self._advisories = Advisories(self.state, self._dispatcher.store) if self.dialect.advisories else None
+        self._subscriptions.advisories = self._advisories
         self._dead_letters = DeadLetters(self.state, self._dispatcher, self._sender)
         self._dispatcher.on_undeliverable = self._dead_letters.give_up
         self._dispatcher.on_overflow = self._dead_letters.overflow
@@ -159,10 +162,18 @@ class Engine:
         """Number of messages that were refused in the dead-letter queue, and dropped."""
         return self._dead_letters.discarded
 
-    def open(self, version: Version, client_id: str | None = None) -> Client:
-        """Add a client whose login was accepted; `client_id` is the ``client-id`` of its CONNECT, if any."""
-        client = Client(self.state.next_number(), version, client_id)
+    def open(self, version: Version, client_id: str | None = None, login: str | None = None) -> Client:
+        """Add a client whose login was accepted.
+
+        Args:
+            version: the STOMP version of its connection.
+            client_id: the ``client-id`` of its CONNECT, if any.
+            login: its login, if any.
+        """
+        client = Client(self.state.next_number(), version, client_id, login)
         self.state.clients[client.number] = client
+        if self._advisories is not None:
+            self._advisories.client_added(client)
         return client
 
     def close(self, client: Client) -> None:
@@ -193,6 +204,8 @@ class Engine:
                 self._dispatcher.dispatch_or_discard(queue)
         self._queues.remove_temporary(client.temporary)
         client.temporary.clear()
+        if self._advisories is not None:
+            self._advisories.client_removed(client)
 
     def handle(self, client: Client, frame: Frame) -> None:
         """Process a frame of a client; `stomp.core.session.server.ServerSession` has checked its headers.

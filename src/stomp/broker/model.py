@@ -392,6 +392,7 @@ class Client:
         number: unique in the broker.
         version: the STOMP version of the connection.
         client_id: the ``client-id`` header of its CONNECT, or None.
+        login: the login; None if there was none.
         outbox: frames to write, in order.
         pending: bytes of messages in the outbox.
         blocked: no message is delivered, because the chunk is full or the output buffer of the connection is.
@@ -418,6 +419,7 @@ class Client:
         "has_output",
         "held",
         "late_acks",
+        "login",
         "number",
         "open",
         "outbox",
@@ -428,10 +430,13 @@ class Client:
         "version",
     )
 
-    def __init__(self, number: int, version: Version, client_id: str | None = None) -> None:
+    def __init__(
+        self, number: int, version: Version, client_id: str | None = None, login: str | None = None
+    ) -> None:
         self.number: int = number
         self.version: Version = version
         self.client_id: str | None = client_id
+        self.login: str | None = login
         self.outbox: list[Frame] = []
         self.pending: int = 0
         self.blocked: bool = False

@@ -42,6 +42,8 @@ class RabbitMQ(Dialect):
     checks_arguments: ClassVar[bool] = True
     checks_existence: ClassVar[bool] = True
     named_queues: ClassVar[bool] = False
+    many_words: ClassVar[str] = "#"
+    advisories: ClassVar[Literal["", "named", "all"]] = ""
     has_groups: ClassVar[bool] = False
     composite: ClassVar[bool] = False
     queue_wildcards: ClassVar[bool] = False

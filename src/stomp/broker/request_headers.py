@@ -31,6 +31,9 @@ _NOT_PASSED_ON = frozenset(
 #: Headers with the name of a durable subscription in ActiveMQ Classic and ActiveMQ Artemis.
 _NAMES = ("activemq.subscriptionName", "durable-subscription-name", "durable-subscriber-name")
 
+#: Headers with the maximum number of unacknowledged messages in RabbitMQ and ActiveMQ Classic.
+_WINDOWS = ("prefetch-count", "activemq.prefetchSize")
+
 
 @dataclass(frozen=True, slots=True)
 class DurableKey:
@@ -73,8 +76,8 @@ def durable_of(
     Raises:
         RequestRefused: there is a name, but CONNECT had no ``client-id``.
     """
-    name = name_of(headers)
-    if name is not None and not supported.isdisjoint(_NAMES):
+    name = name_of(headers, supported)
+    if name is not None:
         if not client_id:
             raise RequestRefused(
                 "a durable subscription needs a client-id", "give the header client-id to CONNECT"
@@ -85,9 +88,9 @@ def durable_of(
     return None
 
 
-def name_of(headers: Mapping[str, str]) -> str | None:
+def name_of(headers: Mapping[str, str], supported: frozenset[str] = frozenset(_NAMES)) -> str | None:
     """The name of a durable subscription as in ActiveMQ, or None."""
-    return next((headers[header] for header in _NAMES if headers.get(header)), None)
+    return next((headers[header] for header in _NAMES if header in supported and headers.get(header)), None)
 
 
 def selector_of(headers: Mapping[str, str], policy: Policy) -> Selector | None:
@@ -107,17 +110,19 @@ def selector_of(headers: Mapping[str, str], policy: Policy) -> Selector | None:
         raise RequestRefused("the selector cannot be read", str(err)) from err
 
 
-def window_of(headers: Mapping[str, str], policy: Policy) -> int:
+def window_of(
+    headers: Mapping[str, str], policy: Policy, supported: frozenset[str] = frozenset(_WINDOWS)
+) -> int:
     """The maximum number of unacknowledged messages of a subscription.
 
     Raises:
         RequestRefused: the value of the header is not a number.
     """
-    text = headers.get("prefetch-count", headers.get("activemq.prefetchSize"))
-    if text is None:
+    name = next((each for each in _WINDOWS if each in supported and each in headers), None)
+    if name is None:
         return policy.window
     # 0 means "no limit" in RabbitMQ; here it selects the largest window.
-    return min(number_of("prefetch-count", text) or policy.max_window, policy.max_window)
+    return min(number_of(name, headers[name]) or policy.max_window, policy.max_window)
 
 
 def expiry_of(headers: Mapping[str, str], now: float) -> float | None:

@@ -51,7 +51,8 @@ class Sender:
         """
         state = self._state
         state.dialect.check_destination(frame.headers["destination"])
-        destination = qualify_limited(frame.headers["destination"], client.number, state.policy)
+        named = state.dialect.without_options(frame.headers["destination"])
+        destination = qualify_limited(named, client.number, state.policy)
         if client.permissions is not None:
             client.permissions.check_write(destination)
         if is_topic(destination):
@@ -88,7 +89,9 @@ class Sender:
         size, has_length = size_of(headers, frame.body), "content-length" in frame.headers
         schedule = None
         if extended and "AMQ_SCHEDULED_DELAY" in state.dialect.send_headers:
-            schedule = schedule_of(headers)
+            schedule = schedule_of(
+                {name: headers[name] for name in state.dialect.send_headers & headers.keys()}
+            )
             for name in SCHEDULE_HEADERS:
                 headers.pop(name, None)
         sending = PendingSend(destination, headers, frame.body, size, expires, has_length)
@@ -142,6 +145,8 @@ class Sender:
         if sending.expires is not None and sending.expires < state.clock():
             state.expiry.dropped += 1
             return
+        if state.retained.is_on and is_topic(sending.destination) and not is_temporary(sending.destination):
+            state.retained.add(sending)
         queues = self._matching_queues(sending)
         state.capacity.claim(len(queues), sending.size * len(queues))
         try:

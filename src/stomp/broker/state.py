@@ -11,6 +11,7 @@ from stomp.broker.expiry import Expiry
 from stomp.broker.observer import Observer, Observers
 from stomp.broker.queue_arguments import arguments_of
 from stomp.broker.queues import Queues
+from stomp.broker.retroactive import RetainedMessages
 from stomp.broker.store import Capacity, Policy, RequestRefused
 from stomp.broker.timers import Timers
 from stomp.broker.topics import Topics
@@ -53,6 +54,7 @@ class BrokerState:
         duplicate_ids: finds messages that were sent before.
         queues: all queues but those of subscriptions to topics.
         topics: the subscriptions to topics.
+        retained: the last messages of topics.
         observer: is called for each event; None if there is no observer.
         paused: names of destinations whose messages are not delivered, see `stomp.broker.administration.pause`.
     """
@@ -71,6 +73,7 @@ class BrokerState:
         "paused",
         "policy",
         "queues",
+        "retained",
         "timers",
         "topics",
     )
@@ -87,7 +90,10 @@ class BrokerState:
         self.expiry: Expiry = Expiry(clock, self.capacity)
         self.clients: dict[int, Client] = {}
         self.queues: Queues = Queues(policy, self.capacity, self.expiry, self.clients)
-        self.topics: Topics = Topics(policy.max_durable, 10 * policy.max_cost, self.queues.drop)
+        self.topics: Topics = Topics(
+            policy.max_durable, 10 * policy.max_cost, self.queues.drop, dialect.many_words
+        )
+        self.retained: RetainedMessages = RetainedMessages(policy, self.capacity)
         self.queues.virtual_topics = dialect.virtual_topics
         self.observer: Observer | None = None
         self.timers: Timers = Timers()

@@ -66,6 +66,8 @@ class Policy:
         max_subscriptions: maximum number of subscriptions of one connection.
         max_transactions: maximum number of open transactions of one connection.
         max_durable: maximum number of durable subscriptions of the broker.
+        max_retroactive: number of messages that each topic keeps for subscriptions with ``activemq.retroactive:true``;
+            0 for none. They use a quarter of `max_bytes` at most.
         max_destination: maximum number of characters of a destination.
         max_selector: maximum number of characters of a selector.
         max_cost: maximum cost of the selectors and wildcards of one connection; of all together, ten times as much. A
@@ -88,6 +90,7 @@ class Policy:
     max_subscriptions: int = 10_000
     max_transactions: int = 1_000
     max_durable: int = 10_000
+    max_retroactive: int = 0
     max_destination: int = 1024
     max_selector: int = 8192
     max_cost: int = 100_000
@@ -95,8 +98,9 @@ class Policy:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, int) and value < 1:
-                raise ValueError(f"Policy.{name} must be at least 1, not {value}")
+            least = 0 if name == "max_retroactive" else 1
+            if isinstance(value, int) and value < least:
+                raise ValueError(f"Policy.{name} must be at least {least}, not {value}")
         if self.slow_consumer not in ("drop-oldest", "disconnect"):
             raise ValueError(
                 f'Policy.slow_consumer must be "drop-oldest" or "disconnect", not {self.slow_consumer!r}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stomp.broker.dialect import Dialect
 
@@ -23,6 +23,7 @@ class Strict(Dialect):
     composite: ClassVar[bool] = False
     queue_wildcards: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False
+    advisories: ClassVar[Literal["", "named", "all"]] = ""
 
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
         return None

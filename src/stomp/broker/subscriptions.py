@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import (
+    ADVISORIES,
     declares,
     implicit_key,
     is_temporary,
@@ -25,8 +26,9 @@ from stomp.broker.wildcards import cost_of, queue_words_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from stomp.broker.advisories import Advisories
     from stomp.broker.dispatcher import Dispatcher
-    from stomp.broker.model import Client, Queue
+    from stomp.broker.model import Client, PendingSend, Queue
     from stomp.broker.selector import Selector
     from stomp.broker.state import BrokerState
     from stomp.core.frames.frame import Frame, Headers
@@ -42,11 +44,15 @@ class Subscriptions:
     Args:
         state: the state of the broker.
         dispatcher: delivers the messages.
+
+    Attributes:
+        advisories: announces subscriptions; None if the dialect has no advisories.
     """
 
     def __init__(self, state: BrokerState, dispatcher: Dispatcher) -> None:
         self._state = state
         self._dispatcher = dispatcher
+        self.advisories: Advisories | None = None
         state.queues.on_match = self._join_matching
 
     def subscribe(self, client: Client, frame: Frame) -> None:
@@ -55,19 +61,19 @@ class Subscriptions:
         Raises:
             RequestRefused: it is invalid or exceeds a limit.
         """
-        state, headers = self._state, frame.headers
+        state, headers, supported = self._state, frame.headers, self._state.dialect.subscribe_headers
         state.extensions.check(frame)
         state.check_subscriptions(client)
         parts = parts_of(headers["destination"]) if state.dialect.composite else [headers["destination"]]
         names = {part: self._readable_name(client, part) for part in parts}
         patterns = [name for name in names.values() if self._is_pattern(name)]
-        _check_extensions(headers, names, patterns)
+        _check_extensions(headers, names, patterns, supported)
         selector = None if state.dialect.ignores_selectors else selector_of(headers, state.policy)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
         consumer = Consumer(state.next_number(), client, key, id, ",".join(map(topic_of, names.values())))
         consumer.ack = headers.get("ack", "auto")
-        consumer.window = consumer.prefetch = window_of(headers, state.policy)
+        consumer.window = consumer.prefetch = window_of(headers, state.policy, supported)
         consumer.patterns = tuple(patterns)
         consumer.cost = _cost(names.values(), patterns, selector)
         if selector is not None:
@@ -83,7 +89,9 @@ class Subscriptions:
         """The name inside the broker of a destination that this client may subscribe to."""
         state = self._state
         state.dialect.check_destination(destination)
-        name = qualify_limited(destination, client.number, state.policy)
+        state.extensions.check_destination(destination)
+        named = state.dialect.without_options(destination)
+        name = qualify_limited(named, client.number, state.policy)
         if client.permissions is not None:
             client.permissions.check_read(name)
         if is_temporary(name) and state.queues.owner(name) is not client:
@@ -105,7 +113,8 @@ class Subscriptions:
         state, client = self._state, consumer.client
         matching = {queue: True for pattern in consumer.patterns for queue in state.queues.matching(pattern)}
         named = [(part, name) for part, name in names.items() if name not in consumer.patterns]
-        if is_true(frame.headers, "browser") and not any(map(is_topic, names.values())):
+        browses = "browser" in state.dialect.subscribe_headers and is_true(frame.headers, "browser")
+        if browses and not any(map(is_topic, names.values())):
             found = [queue for _, name in named if (queue := state.queues.get(name)) is not None]
             copies = state.queues.browse(
                 consumer.destination, {**dict.fromkeys(found), **matching}, selector, state.next_number
@@ -171,6 +180,7 @@ class Subscriptions:
         state, headers = self._state, frame.headers
         supported = state.dialect.subscribe_headers
         key = durable_of(headers, destination, client.client_id, supported)
+        is_new = key is None or state.topics.durable(key.key) is None
         name = headers.get("x-queue-name") if "x-queue-name" in supported else None
         durable = key is not None or queue_name is not None
         name = queue_name or name
@@ -190,7 +200,29 @@ class Subscriptions:
         if "no-local" in supported:
             own = is_true(headers, "activemq.noLocal") or is_true(headers, "no-local")
             queue.no_local = client.number if own else 0
+        if is_new:
+            self._add_earlier(queue, headers)
         return queue
+
+    def _add_earlier(self, queue: Queue, headers: Headers) -> None:
+        """Add to the queue of a new subscription to a topic what it gets of the time before (ActiveMQ)."""
+        state = self._state
+        earlier: list[PendingSend] = []
+        if self.advisories is not None and queue.name.startswith(ADVISORIES):
+            earlier += self.advisories.existing(state.topics.matcher(queue.name))
+        if "activemq.retroactive" in state.dialect.subscribe_headers and is_true(
+            headers, "activemq.retroactive"
+        ):
+            if state.retained.is_on:
+                earlier += state.retained.matching(state.topics.matcher(queue.name))
+            else:
+                state.extensions.warn_not_retroactive()
+        for sending in earlier:
+            if queue.no_local and queue.no_local == sending.client:
+                continue
+            if queue.selector is None or queue.selector(sending.headers):
+                state.capacity.claim(1, sending.size)
+                self._dispatcher.store(queue, sending)
 
     def _queue(self, client: Client, frame: Frame, part: str, destination: str) -> Queue:
         """The queue of a new subscription to a queue."""
@@ -230,7 +262,7 @@ class Subscriptions:
             RequestRefused: there is no such subscription.
         """
         key = frame.headers.get("id", frame.headers.get("destination", ""))
-        name = name_of(frame.headers)
+        name = name_of(frame.headers, self._state.dialect.subscribe_headers)
         durable = self._state.topics.durable(("name", client.client_id or "", name)) if name else None
         consumer = client.consumers.pop(key, None)
         if consumer is None:
@@ -293,6 +325,8 @@ class Subscriptions:
             state.queues.add_pattern(pattern, consumer)
         if state.observer is not None:
             state.observer.subscription_added(consumer)
+        if self.advisories is not None:
+            self.advisories.consumer_added(consumer)
         self._dispatcher.dispatch_consumer(consumer)
 
     def _detach(self, consumer: Consumer) -> None:
@@ -308,6 +342,8 @@ class Subscriptions:
             self._leave(consumer, queue, by_pattern=by_pattern)
         if state.observer is not None:
             state.observer.subscription_removed(consumer)
+        if self.advisories is not None:
+            self.advisories.consumer_removed(consumer)
 
     def _join_matching(self, consumer: Consumer, queue: Queue) -> None:
         if queue not in consumer.queues:
@@ -346,18 +382,21 @@ class Subscriptions:
         self._state.queues.drop(queue)
 
 
-def _check_extensions(headers: Headers, names: Mapping[str, str], patterns: Collection[str]) -> None:
+def _check_extensions(
+    headers: Headers, names: Mapping[str, str], patterns: Collection[str], supported: frozenset[str]
+) -> None:
     """Check that the headers fit the kinds of destinations.
 
     Raises:
         RequestRefused: they do not.
     """
-    if not all(map(is_topic, names.values())) and name_of(headers) is not None:
+    name = name_of(headers, supported)
+    if name is not None and not all(map(is_topic, names.values())):
         # ActiveMQ refuses this, too.
         raise RequestRefused(
             "a subscription to a queue cannot be durable", "only topics have durable subscriptions"
         )
-    if len(names) > 1 and (name_of(headers) is not None or is_true(headers, "durable")):
+    if len(names) > 1 and (name is not None or is_true(headers, "durable")):
         raise RequestRefused("a durable subscription has one destination", "make one for each topic")
     if patterns and not QUEUE_ARGUMENTS.isdisjoint(headers):
         raise RequestRefused("a subscription with wildcards cannot declare queues", "leave out the arguments")

@@ -2,8 +2,8 @@
 
 A name consists of words separated by dots: ``/topic/prices.nasdaq.acme``. In the destination of a subscription
 
-- ``*`` matches exactly one word (RabbitMQ, ActiveMQ),
-- ``#`` matches any number of words, including none (RabbitMQ),
+- ``*`` matches exactly one word,
+- ``#`` matches any number of words, including none (RabbitMQ, Artemis),
 - ``>`` as the last word has the same meaning as ``#`` (ActiveMQ).
 
 The destination of a SEND is a literal name; wildcards have no meaning in it.
@@ -33,17 +33,21 @@ class Topics:
         max_durable: maximum number of durable subscriptions.
         max_cost: maximum of the cost of all selectors and wildcards together.
         drop: called with the queue of a durable subscription that is replaced; drops its waiting messages.
+        many_words: the wildcards for any number of words, see `stomp.broker.wildcards.words_of`.
 
     Attributes:
         observer: see `stomp.broker.state.BrokerState`.
     """
 
-    def __init__(self, max_durable: int, max_cost: int, drop: Callable[[Queue], None]) -> None:
+    def __init__(
+        self, max_durable: int, max_cost: int, drop: Callable[[Queue], None], many_words: str = "#>"
+    ) -> None:
         self.observer: Observer | None = None
         self._max_durable = max_durable
         self._max_cost = max_cost
         self._drop = drop
         self._named: dict[str, list[Queue]] = {}
+        self._many_words = many_words
         self._trie = Trie()
         self._cost = 0
         self._durable: dict[tuple[str, ...], Queue] = {}
@@ -65,7 +69,7 @@ class Topics:
             RequestRefused: the durable subscription is in use, there are too many durable subscriptions, or a
                 destination with wildcards has too many words.
         """
-        words = words_of(name) if has_wildcards(name) else None
+        words = self._words_of(name)
         check_words(name)
         cost = cost_of_subscription(name, selector)
         old = None if durable_key is None else self._durable.get(durable_key.key)
@@ -113,9 +117,21 @@ class Topics:
         self._cost -= queue.cost
         if not queues:
             del self._named[queue.name]
-            words = words_of(queue.name) if has_wildcards(queue.name) else None
+            words = self._words_of(queue.name)
             if words is not None:
                 self._trie.remove(queue.name, words)
+
+    def _words_of(self, name: str) -> list[str] | None:
+        return words_of(name, self._many_words) if has_wildcards(name) else None
+
+    def matcher(self, name: str) -> Callable[[str], bool]:
+        """A function that returns True for the destinations of messages that a subscription to this topic gets."""
+        words = self._words_of(name)
+        if words is None:
+            return lambda destination: destination == name
+        trie = Trie()
+        trie.add(name, words)
+        return lambda destination: bool(trie.find(destination))
 
     def named(self, name: str) -> list[Queue] | None:
         """The queues of the subscriptions with exactly this destination; None if there are none."""

@@ -28,14 +28,22 @@ def split(name: str) -> list[str]:
     return [prefix + slash, *rest.split(".")]
 
 
-def words_of(name: str) -> list[str] | None:
+def words_of(name: str, many: str = "#>") -> list[str] | None:
     """The prefix and the words of a destination with wildcards; None for one without.
+
+    Args:
+        name: the destination.
+        many: the words that stand for any number of words: ``#`` (RabbitMQ, Artemis), ``>`` (ActiveMQ), or both.
 
     >>> words_of("/topic/a.*.b"), words_of("/topic/a.>"), words_of("/topic/a*b")
     (['/topic/', 'a', '*', 'b'], ['/topic/', 'a', '#'], None)
+    >>> words_of("/topic/a.>", "#"), words_of("/topic/*.#", ">")
+    (None, ['/topic/', '*', '\\x00#'])
     """
     words = split(name)
-    if words[-1] == ">":
+    if "#" not in many:
+        words = ["\0#" if word == "#" else word for word in words]  # a word that no trie takes for a wildcard
+    if words[-1] == ">" and ">" in many:
         words[-1] = "#"
     return words if {"*", "#"} & set(words[1:]) else None
 

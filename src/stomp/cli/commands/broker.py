@@ -239,6 +239,7 @@ _POLICY = {
     "max_subscriptions": "subscriptions of one connection (default 10000)",
     "max_transactions": "open transactions of one connection (default 1000)",
     "max_durable": "durable subscriptions (default 10000)",
+    "max_retroactive": "messages that each topic keeps for retroactive subscriptions of ActiveMQ (default 0)",
     "max_destination": "characters of a destination (default 1024)",
     "max_selector": "characters of a selector (default 8192)",
     "max_cost": "cost of the selectors and wildcards of one connection (default 100000)",
