@@ -11,12 +11,15 @@ import os
 import socket
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 import stomp
+from stomp.broker import Broker
+from stomp.net.address import parse
 from tests.conformance.venues import numbers
 
 HERE = Path(__file__).parent
@@ -141,6 +144,15 @@ def stompserver() -> RealBroker:
 
 
 @pytest.fixture(scope="session")
+def embedded() -> Iterator[RealBroker]:
+    """The broker of this package, for tests of its profile."""
+    with Broker(listen=["stomp://127.0.0.1:0", "ws://127.0.0.1:0"], users={"admin": "password"}) as broker:
+        tcp, web = broker.urls
+        address = parse(tcp).addresses[0]
+        yield RealBroker("embedded", address.host, address.port, "admin", "password", ws_url=web)
+
+
+@pytest.fixture(scope="session")
 def haproxy(activemq: RealBroker) -> TlsVenues:
     host, sni_port = address_of("BROKERS_HAPROXY_SNI", 65001)
     try:
@@ -182,7 +194,7 @@ FURTHER = {
 #: Their WebSocket ports, if these are others: without and with TLS.
 WEB_PORTS = {"activemq61": (64146, 64147), "rabbitmq4": (64216, 64217)}
 #: All brokers, as in the ids of tests.
-NAMES = ("rabbitmq", "activemq", "stompserver", "haproxy", "spring", *FURTHER)
+NAMES = ("rabbitmq", "activemq", "stompserver", "haproxy", "spring", "embedded", *FURTHER)
 #: Of the 4,000 queues of HornetQ, which makes none on demand. tests/conformance has others.
 _numbers = numbers(range(3000, 4000))
 

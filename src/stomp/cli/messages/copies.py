@@ -106,12 +106,14 @@ def copyable(headers: Iterable[tuple[str, str]], now: float) -> list[tuple[str, 
     Args:
         headers: the headers of the original, in order.
         now: the time in seconds since 1970. An ``expires`` in the past is left out, because the copy would expire at
-            once.
+            once. So is ``persistent:false``, which is the default: RabbitMQ takes it for an exclusive queue.
     """
     return [
         (name, value)
         for name, value in headers
-        if not belongs_to_original(name) and not (name == "expires" and _is_past(value, now))
+        if not belongs_to_original(name)
+        and not (name == "expires" and _is_past(value, now))
+        and (name, value) != ("persistent", "false")
     ]
 
 

@@ -59,7 +59,8 @@ class BrokerProfile:
         web_text_only: the broker ignores or damages WebSocket messages that are not UTF-8.
         web_largest: the largest WebSocket message that the broker accepts, in bytes; None if the limit is
             that of TCP.
-        web_disconnect_closes: over a WebSocket the broker answers DISCONNECT by closing it, without a RECEIPT.
+        web_disconnect_closes: over a WebSocket the broker may answer DISCONNECT by closing it, without a RECEIPT
+            (RabbitMQ 3 does so, RabbitMQ 4 sends one).
         error_ends: True if an ERROR ends the connection, False if it stays usable, None if unknown.
         nack_effect: what happens to a message that is rejected by NACK, as a predicate for texts.
         dead_letter_hint: what to do about messages that fail repeatedly.
@@ -417,8 +418,10 @@ def send_headers(
         UsageError: a number is out of range.
     """
     headers: dict[str, Any] = {}
-    if persistent is not None:
-        headers["persistent"] = persistent
+    # Without the header a message is not persistent. RabbitMQ takes persistent:false for an exclusive queue, which ends
+    # with the connection: a queue that exists then refuses the message.
+    if persistent:
+        headers["persistent"] = True
     if priority is not None:
         if not 0 <= priority <= 255:
             raise UsageError(
