@@ -20,7 +20,8 @@
 #   make clean          remove what the targets made
 #
 # PYTHON=python3.12 VENV=.venv-3.12 uses another Python beside the first one.
-# ARGS='-k heartbeat -x' is passed to pytest, ARGS=--quick to the benchmarks. WORKERS=0 runs tests in one process.
+# ARGS='-k heartbeat -x' is passed to pytest, ARGS=--quick to the benchmarks. WORKERS=0 runs tests in one process,
+# BROKER_WORKERS=0 those of test-brokers.
 
 PYTHON  ?= python3
 VENV    ?= .venv
@@ -30,6 +31,8 @@ ARGS    ?=
 SOAK    ?= 30000
 # Most tests wait most of the time: three on each of two cores.
 WORKERS ?= 6
+# Beside the brokers, which take time, too.
+BROKER_WORKERS ?= 3
 
 PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
@@ -79,7 +82,7 @@ test-core: $(CORE)
 	@$(PY) -m pytest -n 2 -m 'not slow' tests/core tests/examples $(ARGS)
 
 test-brokers: $(DEV)
-	@$(call with_brokers,$(if $(BROKERS),$(BROKERS),all),-m 'broker and not soak')
+	@$(call with_brokers,$(if $(BROKERS),$(BROKERS),all),-n $(BROKER_WORKERS) --dist loadgroup -m 'broker and not soak')
 
 test-foreign: $(DEV)
 	@names=$$(echo $(if $(FOREIGN),$(FOREIGN),$$(scripts/foreign-clients list))); \

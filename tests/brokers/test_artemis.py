@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import stomp
 from stomp.core.errors import Unsupported
 from tests.brokers.conftest import FURTHER, RealBroker, address_of, at, variable_of
-from tests.cli.oneshot import Stomp
+from tests.cli.commands.test_listen import SOON, bodies
+from tests.cli.oneshot import Stomp, ended
 
 #: The acceptor as "artemis create" makes it, without prefixes: its port is one less.
 PLAIN = at("artemis", "artemis-next")
@@ -129,3 +131,57 @@ def test_doctor_warns_of_an_acceptor_without_prefixes(
     assert b"anycastPrefix" in answer.out
     with_prefixes = Stomp(f"stomp://{broker.user}:{broker.password}@{broker.host}:{broker.port}", monkeypatch)
     assert "was gone" not in with_prefixes.well("doctor").decode()
+
+
+class TestCommandsWithoutPrefixes:
+    """A queue exists once a message with ``destination-type:ANYCAST`` was sent to it: commands need no header then."""
+
+    NAMES = tuple(str(number) for number in range(50))
+
+    @pytest.fixture
+    def stomp(self, broker: RealBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stomp]:
+        with Stomp(plain_url(broker), monkeypatch) as made:
+            yield made
+
+    def fill(self, stomp: Stomp, queue: str, *bodies: str) -> None:
+        lines = "".join(f"{body}\n" for body in bodies)
+        stomp.well("send", queue, "--lines", "--header", "destination-type:ANYCAST", stdin=lines.encode())
+
+    @PLAIN
+    def test_move(self, stomp: Stomp, name: str) -> None:
+        self.fill(stomp, name, *self.NAMES)
+        self.fill(stomp, f"{name}-2", "first")
+        stomp.well("move", name, f"{name}-2", "--timeout", "1")
+        assert [body.decode() for body in bodies(stomp, f"{name}-2")] == ["first", *self.NAMES]
+        assert bodies(stomp, name) == []
+
+    @PLAIN
+    def test_dump_and_replay(self, stomp: Stomp, name: str, tmp_path: Path) -> None:
+        self.fill(stomp, name, *self.NAMES)
+        self.fill(stomp, f"{name}-2", "first")
+        stomp.well("dump", name, "-o", str(tmp_path / "dump"), "--timeout", "1")
+        stomp.well("replay", str(tmp_path / "dump"), "--to", f"{name}-2")
+        assert [body.decode() for body in bodies(stomp, f"{name}-2")] == ["first", *self.NAMES]
+
+    @PLAIN
+    def test_listen_runs_a_program(self, stomp: Stomp, name: str, tmp_path: Path) -> None:
+        self.fill(stomp, name, *self.NAMES[:5])
+        stomp.well("listen", name, "-n", "5", "--exec", f"cat >> {tmp_path}/out", *SOON)
+        assert (tmp_path / "out").read_text() == "".join(self.NAMES[:5])
+        assert bodies(stomp, name) == []
+
+    @PLAIN
+    def test_request_and_reply(self, stomp: Stomp, name: str) -> None:
+        self.fill(stomp, name, "no request")
+        process = stomp.start("reply", name, "-n", "2", "--exec", "tr a-z A-Z")
+        assert stomp.well("request", name, "hello") == b"HELLO"
+        assert ended(process).status == 0
+        assert bodies(stomp, name) == []
+
+    @PLAIN
+    def test_move_to_a_name_that_does_not_exist_loses_the_messages(self, stomp: Stomp, name: str) -> None:
+        """As the page says: the broker confirms them."""
+        self.fill(stomp, name, *self.NAMES)
+        stomp.well("move", name, f"{name}-2", "--timeout", "1")
+        assert bodies(stomp, f"{name}-2") == []
+        assert bodies(stomp, name) == []

@@ -30,7 +30,8 @@ CLUSTERS = {
 PART = 3000
 
 
-@pytest.fixture(params=CLUSTERS)
+# One worker for the tests of a cluster: each test kills its brokers.
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CLUSTERS])
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     made = CLUSTERS[request.param]
     made.check()
