@@ -31,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if not config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         os.environ.pop("COVERAGE_PROCESS_START", None)
+        # Collecting makes a million objects and no garbage: looking for it takes a fifth of the time, in each worker.
+        gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,6 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Exempt the objects that exist now: many tests collect garbage, and would look at ten thousand tests each time."""
+    gc.enable()
     if hasattr(gc, "freeze"):  # PyPy has none
         gc.collect()
         gc.freeze()

@@ -326,7 +326,7 @@ def test_reconnecting_leaks_nothing(broker, endpoint, server_tls, ca_file, secur
         conn.set_listener("again", again)
         before = descriptors()
         conn.connect("admin", "password")
-        assert done.wait(PATIENCE)
+        assert done.wait(10 * PATIENCE), again.methods.count("on_disconnected")
         wait_until(lambda: not stomp_threads())
         wait_until(lambda: broker.connections == [])
         wait_until(lambda: descriptors() <= before)

@@ -208,6 +208,7 @@ def test_streams_are_limited(broker: Broker, http: httpx.Client, monkeypatch: py
 
 
 @pytest.mark.slow(reason="10,000 destinations")
+@pytest.mark.slow(reason="10,000 destinations")
 def test_ten_thousand_destinations_do_not_stop_the_broker(broker: Broker, http: httpx.Client) -> None:
     for number in range(10_000):
         broker.put(f"/queue/{number}", "x")
