@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 import stomp
 from tests.pulling.places import Place
 
@@ -21,10 +23,10 @@ PATIENCE = 40.0
 
 
 class Portal:
-    """An event loop in a thread."""
+    """An event loop in a thread. `factory` makes the loop."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+    def __init__(self, factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop) -> None:
+        self._loop = factory()
         self._thread = threading.Thread(target=self._loop.run_forever, name="portal", daemon=True)
         self._thread.start()
 
@@ -118,6 +120,8 @@ class Blocking:
 
 #: The two clients.
 KINDS = ("threads", "asyncio")
+#: The same, and `stomp.AsyncClient` on uvloop.
+KINDS_AND_LOOPS = (*KINDS, "uvloop")
 
 
 @contextlib.contextmanager
@@ -135,11 +139,11 @@ def makers(kind: str, place: Place) -> Iterator[Callable[..., Any]]:
 
 @contextlib.contextmanager
 def face(kind: str) -> Iterator[Callable[..., Any]]:
-    """Yield a function that makes clients of a kind: "threads" or "asyncio"."""
+    """Yield a function that makes clients of a kind: see `KINDS_AND_LOOPS`. Skips the test without uvloop."""
     if kind == "threads":
         yield stomp.Client
         return
-    portal = Portal()
+    portal = Portal(pytest.importorskip("uvloop").new_event_loop) if kind == "uvloop" else Portal()
     try:
         yield lambda *args, **kwargs: Blocking(portal, portal.call(stomp.AsyncClient, *args, **kwargs))
     finally:

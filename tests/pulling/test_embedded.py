@@ -6,7 +6,7 @@ import pytest
 
 from stomp.broker import Broker
 from tests.pulling.conftest import at_embedded
-from tests.pulling.faces import KINDS
+from tests.pulling.faces import KINDS_AND_LOOPS
 from tests.pulling.places import Place
 from tests.pulling.suite import Living, Losing, Sending, Taking, Together
 
@@ -20,7 +20,7 @@ def place(request: pytest.FixtureRequest, embedded: Broker, ca_file: str) -> Pla
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "client" in metafunc.fixturenames:
-        metafunc.parametrize("client", KINDS, indirect=True)
+        metafunc.parametrize("client", KINDS_AND_LOOPS, indirect=True)
 
 
 class TestLiving(Living):
