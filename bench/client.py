@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import sys
+from collections.abc import Callable
 
 from bench import awaiting, blocking
 from bench.adapters import Unsupported
@@ -26,8 +27,18 @@ def take(adapter: str, work: Work) -> tuple[str, Taken]:
     """
     module = importlib.import_module(f"bench.adapters.{adapter}")
     if inspect.iscoroutinefunction(module.Client.send):
-        return module.VERSION, asyncio.run(awaiting.take(module.Client, work))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return module.VERSION, runner.run(awaiting.take(module.Client, work))
     return module.VERSION, blocking.take(module.Client, work)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The event loop of `bench.contenders`; None for that of asyncio."""
+    if os.environ.get("BENCH_LOOP") != "uvloop":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 def main() -> None:

@@ -181,6 +181,13 @@ CLIENTS: dict[str, Contender] = {
     "stompkit-client-native": _stompkit("stompkit_client", native=True),
     "stompkit-aio": _stompkit("stompkit_aio", native=False),
     "stompkit-aio-native": _stompkit("stompkit_aio", native=True),
+    "aio-uvloop": _python(
+        "stompkit_aio",
+        "uvloop==0.22.1",
+        PYTHONPATH=str(ROOT / "src"),
+        STOMPKIT_NATIVE="0",
+        BENCH_LOOP="uvloop",
+    ),
     "stomp.py": _python("stomp_py", "stomp-py==9.0.0", module="stomp"),
     "stomp.py-8": _python("stomp_py", "stomp-py==8.2.0", module="stomp"),
     "stompman": _python("stompman_client", "stompman==3.16.0", module="stompman"),
