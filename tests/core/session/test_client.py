@@ -157,9 +157,13 @@ def test_malformed_heartbeat_of_the_broker_is_refused() -> None:
     end = the_end(receive(connecting(heartbeat=(0, 1000)), answer))
     assert end.reason is Reason.PROTOCOL
     assert "heart-beat" in str(end.error)
-    (event,) = receive(connecting(), answer)
-    assert isinstance(event, Connected)
-    assert event.heartbeat == (0, 0)
+    for session, text in (
+        (connecting(), answer),
+        (connecting(heartbeat=(5, 5)), "CONNECTED\nversion:1.2\n\n\0"),
+    ):
+        (event,) = receive(session, text)
+        assert isinstance(event, Connected)
+        assert event.heartbeat == (0, 0)
 
 
 # ------------------------------------------------------------------------------------- ERROR frames that are broken
@@ -369,6 +373,21 @@ def test_methods_send_the_frames_of_their_arguments(version: str) -> None:
         assert session.next_deadline() == (7.0 if ticket else None)
 
 
+def test_unsubscribe_needs_what_the_version_needs() -> None:
+    with pytest.raises(UsageError, match=r"UNSUBSCRIBE needs an id in STOMP 1.1"):
+        connected("1.1").unsubscribe(destination="/a")
+    session = connected("1.0")
+    session.unsubscribe(destination="/a")
+    assert sent(session) == b"UNSUBSCRIBE\ndestination:/a\n\n\0"
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+def test_what_looks_like_an_escape_is_escaped_once(escaped: bool) -> None:
+    session = connected()
+    session.transmit(Frame("SEND", Headers({"a": "b\\nc"})), escaped=escaped)
+    assert sent(session) == (b"SEND\na:b\\nc\n\n\0" if escaped else b"SEND\na:b\\\\nc\n\n\0")
+
+
 def test_connect_may_have_headers_of_its_own() -> None:
     session = ClientSession()
     assert session.next_deadline() is None
@@ -461,8 +480,9 @@ def test_frames_are_checked_once_the_broker_is_known() -> None:
     receive(session, "CONNECTED\nversion:1.2\nserver:some/1.0\n\n\0")
     assert servers == ["some/1.0"]
     assert b"".join(frames) == sent(session)
-    session.send("/queue/a", b"good")
-    assert frames[-1] == sent(session)
+    for body in (b"good", b"x" * 100_000):
+        session.send("/queue/a", body)
+        assert frames[-1] == sent(session)
     with pytest.raises(Unsupported):
         session.send("/queue/a", b"bad")
     assert sent(session) == b""
@@ -849,15 +869,20 @@ def test_a_listener_frame_is_sent_like_a_session_frame(version: str, content_typ
     assert one.counters == other.counters
 
 
-@pytest.mark.parametrize("receipt", ["r", "r:1", 5, b"r", ("r", "s")])
+@pytest.mark.parametrize("receipt", ["r", "r:1", "r\\c", 5, b"r", b"r\\c", ("r", "s")])
 @pytest.mark.parametrize("escaped", [True, False])
 def test_a_receipt_is_expected_under_its_text(receipt: Any, escaped: bool) -> None:
     session = connected("1.2")
     header = receipt
     if escaped and isinstance(receipt, str):
         header = STOMP12.escape(receipt)
-    session.transmit(ListenerFrame("SEND", {"destination": "/queue/a", "receipt": header}), escaped=escaped)
-    assert session.ledger.expects({5: "5", b"r": "r", ("r", "s"): "r"}.get(receipt, receipt))
+    ticket = session.transmit(
+        ListenerFrame("SEND", {"destination": "/queue/a", "receipt": header}), escaped=escaped
+    )
+    texts = {5: "5", b"r": "r", b"r\\c": "r:" if escaped else "r\\c", ("r", "s"): "r"}
+    assert session.ledger.expects(texts.get(receipt, receipt))
+    assert ticket is not None
+    assert ticket.command == "SEND"
 
 
 def test_frame_that_cannot_be_encoded_is_not_recorded() -> None:
@@ -879,7 +904,7 @@ def test_frames_need_a_connection() -> None:
     session.disconnect("bye")
     sent(session)
     for frame in (ListenerFrame("SEND", {"destination": "/queue/a"}), ListenerFrame("ACK", {"id": "1"})):
-        with pytest.raises(NotConnected):
+        with pytest.raises(NotConnected, match="frame is not possible while disconnecting"):
             session.transmit(frame, escaped=True)
     assert sent(session) == b""
 
