@@ -93,8 +93,9 @@ def test_subscriptions_need_an_id_since_1_1(version: Version) -> None:
 
 
 def test_unknown_ack_mode_is_refused() -> None:
-    with pytest.raises(UsageError, match="ack is 'manual'"):
+    with pytest.raises(UsageError, match="ack is 'manual'") as caught:
         commands.subscribe(STOMP12, "/queue/a", "1", ack="manual")
+    assert caught.value.hint == "use auto, client or client-individual"
 
 
 def test_unsubscribe_has_its_headers() -> None:
