@@ -106,6 +106,8 @@ class Connecting(Suite):
         guest = lobby.enter()
         guest.conn.disconnect(receipt=receipt)
         assert not guest.conn.is_connected()
+        # `disconnect` may return before the receiving thread has made its last call.
+        guest.recorder.wait_for_method("on_receiver_loop_completed")
         methods = [method for method in guest.recorder.methods if method not in ("on_send", "on_heartbeat")]
         assert methods[-4:] == [
             "on_disconnecting",
