@@ -35,10 +35,12 @@ LAYERS = {
     "client.sync": 6,
     "client.aio": 6,
     "broker": 6,
+    "broker.dialects": 6,
 }
 TOP = 7
-#: Packages that may import each other: errors refer to frames, and the code of frames raises errors.
-TOGETHER = frozenset({"core", "core.frames"})
+#: Packages that may import each other: errors refer to frames, and the code of frames raises errors; the engine of the
+#: broker asks the dialects, which use its records.
+TOGETHER = (frozenset({"core", "core.frames"}), frozenset({"broker", "broker.dialects"}))
 #: Modules of the standard library that block, read the clock, are random, or do I/O.
 IMPURE = frozenset(
     ["socket", "ssl", "threading", "asyncio", "time", "random", "uuid", "os", "logging", "selectors"]
@@ -126,7 +128,7 @@ def faults_of(name: str) -> list[str]:
         sideways = (
             layer(target) == layer(name) < TOP
             and package(target) != package(name)
-            and not {package(target), package(name)} <= TOGETHER
+            and not any({package(target), package(name)} <= together for together in TOGETHER)
         )
         if upward or sideways:
             faults.append(f"{name}:{line} imports {target}")

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from stomp.broker.dialect import ALL_SEND, ALL_SUBSCRIBE
 from stomp.broker.dialects import DIALECTS, dialect_by_name
+from stomp.broker.dialects.headers import ALL_SEND, ALL_SUBSCRIBE
 from stomp.broker.engine import Engine
 from stomp.broker.store import RequestRefused
 from tests.broker.party import party

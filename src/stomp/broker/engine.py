@@ -33,7 +33,7 @@ from stomp.broker.acknowledgements import Acknowledgements
 from stomp.broker.advisories import Advisories
 from stomp.broker.dead_letters import DeadLetters
 from stomp.broker.destinations import parts_of
-from stomp.broker.dialect import Dialect
+from stomp.broker.dialects.dialect import Dialect
 from stomp.broker.dispatcher import Dispatcher
 from stomp.broker.model import Client
 from stomp.broker.sender import Sender

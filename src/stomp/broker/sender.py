@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import declares, is_temporary, is_topic, qualify, qualify_limited, topic_of
-from stomp.broker.dialect import ALL_SEND, QUEUE_ARGUMENTS
+from stomp.broker.dialects.headers import ALL_SEND, QUEUE_ARGUMENTS
 from stomp.broker.model import PendingSend
 from stomp.broker.request_headers import message_headers
 from stomp.broker.schedule import HEADERS as SCHEDULE_HEADERS

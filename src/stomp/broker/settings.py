@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stomp.broker.dialect import Dialect
+from stomp.broker.dialects.dialect import Dialect
 from stomp.broker.origin import OriginPolicy
 from stomp.broker.store import Policy
 from stomp.core.frames.limits import Limits

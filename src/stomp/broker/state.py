@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from stomp.broker.dialect import Dialect, Extensions
+from stomp.broker.dialects.dialect import Dialect
+from stomp.broker.dialects.reports import Extensions
 from stomp.broker.duplicates import DuplicateIds
 from stomp.broker.expiry import Expiry
 from stomp.broker.observer import Observer, Observers

@@ -15,7 +15,7 @@ from stomp.broker.destinations import (
     reply_name,
     topic_of,
 )
-from stomp.broker.dialect import QUEUE_ARGUMENTS
+from stomp.broker.dialects.headers import QUEUE_ARGUMENTS
 from stomp.broker.model import Consumer
 from stomp.broker.queue_arguments import arguments_of
 from stomp.broker.request_headers import DurableKey, durable_of, is_true, name_of, selector_of, window_of

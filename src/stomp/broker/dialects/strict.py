@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from stomp.broker.dialect import Dialect
+from stomp.broker.dialects.dialect import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stomp.broker.destinations import is_topic
-from stomp.broker.dialect import ARTEMIS_SEND, ARTEMIS_SUBSCRIBE, Dialect
+from stomp.broker.dialects.dialect import Dialect
+from stomp.broker.dialects.headers import ARTEMIS_SEND, ARTEMIS_SUBSCRIBE
 from stomp.broker.request_headers import expiry_of
 from stomp.broker.store import RequestRefused
 from stomp.broker.wildcards import words_of

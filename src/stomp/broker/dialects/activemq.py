@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from stomp.broker.dialect import ACTIVEMQ_SEND, ACTIVEMQ_SUBSCRIBE, Dialect
+from stomp.broker.dialects.dialect import Dialect
+from stomp.broker.dialects.headers import ACTIVEMQ_SEND, ACTIVEMQ_SUBSCRIBE
 from stomp.broker.request_headers import expiry_of, is_true
 from stomp.broker.store import RequestRefused
 from stomp.core.frames.frame import Headers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from stomp.broker.dialect import RABBITMQ_SEND, RABBITMQ_SUBSCRIBE, Dialect
+from stomp.broker.dialects.dialect import Dialect
+from stomp.broker.dialects.headers import RABBITMQ_SEND, RABBITMQ_SUBSCRIBE
 from stomp.broker.request_headers import expiry_of
 from stomp.broker.store import RequestRefused
 from stomp.core.frames.frame import Headers

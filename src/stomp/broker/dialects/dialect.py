@@ -4,16 +4,25 @@ Rules of this file:
 
 - The engine and the connections ask the dialect at each place where brokers differ. A dialect holds no state.
 - The dialect "tolerant" has the extensions of all brokers that do not contradict each other.
-- A header that a dialect does not support is reported: by ERROR in the dialect "strict", by a warning in the log in the
-  others (`Extensions`).
+- A header that a dialect does not support is reported, see `stomp.broker.dialects.reports`.
+- To add a habit of a broker: observe it, and assert it in `tests/conformance` with a field of `Habits`. Add an
+  attribute or a method here, with the value of the tolerant dialect, and replace it in the dialects that differ. Ask
+  for it at the place in the engine. A header goes into `stomp.broker.dialects.headers`.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stomp.broker.destinations import is_unknown_advisory
+from stomp.broker.dialects.headers import (
+    ACTIVEMQ_SEND,
+    ACTIVEMQ_SUBSCRIBE,
+    ARTEMIS_SEND,
+    ARTEMIS_SUBSCRIBE,
+    RABBITMQ_SEND,
+    RABBITMQ_SUBSCRIBE,
+)
 from stomp.broker.request_headers import expiry_of
 from stomp.broker.store import RequestRefused
 
@@ -23,87 +32,6 @@ if TYPE_CHECKING:
     from stomp.broker.store import Policy, StoredMessage
     from stomp.core.frames.frame import Frame, Headers
     from stomp.core.frames.versions import Version
-
-logger: logging.Logger = logging.getLogger("stomp.broker")
-
-#: Headers of SUBSCRIBE (and of the first SEND to a queue) with the arguments of a queue of RabbitMQ.
-QUEUE_ARGUMENTS = frozenset(
-    [
-        "x-dead-letter-exchange",
-        "x-dead-letter-routing-key",
-        "x-expires",
-        "x-max-length",
-        "x-max-priority",
-        "x-message-ttl",
-    ]
-)
-RABBITMQ_SUBSCRIBE = QUEUE_ARGUMENTS | {"auto-delete", "durable", "prefetch-count", "x-queue-name"}
-ACTIVEMQ_SUBSCRIBE = frozenset(
-    [
-        "activemq.exclusive",
-        "activemq.noLocal",
-        "activemq.prefetchSize",
-        "activemq.priority",
-        "activemq.retroactive",
-        "activemq.subscriptionName",
-        "browser",
-        "durable-subscription-name",
-        "no-local",
-        "selector",
-    ]
-)
-ARTEMIS_SUBSCRIBE = frozenset(
-    ["activemq.noLocal", "durable-subscription-name", "durable-subscriber-name", "no-local", "selector"]
-)
-#: All headers of SUBSCRIBE that change what a broker does. Those that begin with "x-" or "activemq." are reported, too.
-ALL_SUBSCRIBE = (
-    RABBITMQ_SUBSCRIBE
-    | ACTIVEMQ_SUBSCRIBE
-    | ARTEMIS_SUBSCRIBE
-    | {"consumer-window-size", "destination-type", "exclusive", "subscription-type"}
-)
-RABBITMQ_SEND = QUEUE_ARGUMENTS | {"expiration"}
-ACTIVEMQ_SEND = frozenset(
-    [
-        "AMQ_SCHEDULED_CRON",
-        "AMQ_SCHEDULED_DELAY",
-        "AMQ_SCHEDULED_PERIOD",
-        "AMQ_SCHEDULED_REPEAT",
-        "JMSXGroupID",
-        "expires",
-    ]
-)
-ARTEMIS_SEND = frozenset(["AMQ_SCHEDULED_DELAY", "JMSXGroupID", "expires", "_AMQ_DUPL_ID"])
-#: Headers with arguments of RabbitMQ's queues that no dialect has. A SEND may have other headers that begin with "x-".
-FURTHER_ARGUMENTS = frozenset(
-    [
-        "x-dead-letter-strategy",
-        "x-delivery-limit",
-        "x-max-length-bytes",
-        "x-overflow",
-        "x-queue-leader-locator",
-        "x-queue-master-locator",
-        "x-queue-mode",
-        "x-queue-type",
-        "x-queue-version",
-        "x-quorum-initial-group-size",
-        "x-single-active-consumer",
-    ]
-)
-#: All headers of SEND that change what a broker does.
-ALL_SEND = (
-    RABBITMQ_SEND
-    | ACTIVEMQ_SEND
-    | ARTEMIS_SEND
-    | FURTHER_ARGUMENTS
-    | {
-        "_AMQ_LVQ_NAME",
-        "_AMQ_SCHED_DELIVERY",
-        "destination-type",
-    }
-)
-#: Number of unsupported headers that are reported.
-_MOST_REPORTS = 1000
 
 
 class Dialect:
@@ -279,65 +207,3 @@ class Dialect:
     def has_length(self, version: Version, body: bytes, *, given: bool) -> bool:
         """True if a MESSAGE has a ``content-length``; `given` if the SEND had one."""
         return True
-
-
-class Extensions:
-    """Reports headers that a dialect does not support.
-
-    Args:
-        dialect: the dialect.
-    """
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._reported: set[tuple[str, str]] = set()
-        self._unsupported = {
-            "SUBSCRIBE": ALL_SUBSCRIBE - dialect.subscribe_headers,
-            "SEND": ALL_SEND - dialect.send_headers,
-        }
-
-    def check(self, frame: Frame) -> None:
-        """Report the headers of a SUBSCRIBE or SEND that the dialect does not support.
-
-        Raises:
-            RequestRefused: there are some, and the dialect refuses them.
-        """
-        unsupported = self._unsupported[frame.command]
-        supported = self._dialect.subscribe_headers
-        others = ("x-", "activemq.") if frame.command == "SUBSCRIBE" else ()
-        for name in frame.headers:
-            if name in unsupported or (name.startswith(others) and name not in supported):
-                self._report(frame.command, name)
-
-    def check_destination(self, destination: str) -> None:
-        """Report a destination of SUBSCRIBE for which the dialect does not do what its broker does."""
-        if (unsupported := self._dialect.unsupported_in(destination)) is not None:
-            self._warn(
-                ("destination", destination),
-                f"the destination {destination!r:.200}: the dialect {self._dialect.name} has no {unsupported}",
-            )
-
-    def _report(self, command: str, name: str) -> None:
-        dialect = self._dialect
-        if dialect.refuses_unsupported:
-            raise RequestRefused(
-                f"the header {name!r:.80} of {command} is an extension of STOMP",
-                f"the broker's dialect {dialect.name} has none; use the dialect of your broker",
-            )
-        self._warn(
-            (command, name),
-            f"the header {name!r:.80} of {command} has no effect in the dialect {dialect.name}",
-        )
-
-    def _warn(self, key: tuple[str, str], text: str) -> None:
-        """Log a warning, once for each key."""
-        if key not in self._reported and len(self._reported) < _MOST_REPORTS:
-            self._reported.add(key)
-            logger.warning("%s", text)
-
-    def warn_not_retroactive(self) -> None:
-        """Report a retroactive subscription if the broker keeps no messages of topics."""
-        self._warn(
-            ("SUBSCRIBE", "activemq.retroactive"),
-            "the header 'activemq.retroactive' of SUBSCRIBE has no effect: topics keep no messages (max_retroactive)",
-        )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stomp.broker.activemq import ActiveMQ
-from stomp.broker.artemis import Artemis
-from stomp.broker.dialect import Dialect
-from stomp.broker.rabbitmq import RabbitMQ
-from stomp.broker.strict import Strict
+from stomp.broker.dialects.activemq import ActiveMQ
+from stomp.broker.dialects.artemis import Artemis
+from stomp.broker.dialects.dialect import Dialect
+from stomp.broker.dialects.rabbitmq import RabbitMQ
+from stomp.broker.dialects.strict import Strict
 from stomp.core.errors import UsageError
 
 DIALECTS: dict[str, Dialect] = {kind.name: kind() for kind in (Dialect, RabbitMQ, ActiveMQ, Artemis, Strict)}
