@@ -10,7 +10,7 @@ import pytest
 import stomp
 from stomp.testing.servers import read_frame
 from tests.awaiting import run
-from tests.brokers.conftest import RealBroker, further
+from tests.brokers.conftest import RealBroker, further, new_queue
 from tests.listening import PATIENCE, RecentFrames
 
 pytestmark = [pytest.mark.broker, pytest.mark.usefixtures("each_codec")]
@@ -91,7 +91,7 @@ def url_of(broker: RealBroker) -> str:
 def test_a_head_that_is_not_utf8_does_not_stop_the_consumers_of_its_queue(
     lines: bytes, read: Any, rabbitmq: RealBroker
 ) -> None:
-    queue = "/queue/stompkit-odd-heads"  # every test leaves it empty
+    queue = new_queue(rabbitmq)
     send_raw(rabbitmq, queue, lines)
     (headers, odd, raw_head), (_, plain, none) = read(rabbitmq, queue)
     assert (odd, plain) == (b"odd", b"next")
@@ -111,7 +111,7 @@ def test_a_head_that_is_not_utf8_does_not_stop_the_consumers_of_its_queue(
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 def test_a_content_length_that_hornetq_repeats_does_not_end_the_connection(version: str) -> None:
     broker = further("hornetq")
-    queue = "/queue/pool-990"  # HornetQ makes no queues on demand
+    queue = new_queue(broker)
     with stomp.Client(url_of(broker), versions=[version], reconnect=False) as client:
         subscription = client.subscribe(queue)
         while subscription.receive(0.5) is not None:

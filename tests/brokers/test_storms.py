@@ -12,7 +12,7 @@ import pytest
 import stomp
 from stomp.core.errors import BrokerError, RetriesExhausted
 from stomp.exception import NotConnectedException
-from tests.brokers.conftest import RealBroker, at
+from tests.brokers.conftest import RealBroker, at, new_queue
 from tests.listening import RecentFrames
 from tests.pulling.faces import KINDS, face
 
@@ -96,7 +96,7 @@ def test_sends_after_an_error_arrive(broker: RealBroker, make: Callable[..., Any
 def test_an_error_leaves_the_connection_open(broker: RealBroker, make: Callable[..., Any]) -> None:
     client = make()
     assert client.broker.error_ends is False
-    queue = f"/queue/{'pool-690' if broker.name == 'hornetq' else uuid.uuid4().hex}"
+    queue = new_queue(broker)
     with client.subscribe(queue, ack="auto") as subscription:
         with pytest.raises(BrokerError):
             if broker.name == "rabbitmq":  # it ignores selectors
