@@ -84,7 +84,7 @@ def test_hints_name_options() -> None:
         "Virtual host (set the virtual host with --vhost /)"
     )
     assert hint_text("pass the broker's headers with headers=, or its kind with broker=") == (
-        "no (pass the broker's header with --header)"
+        "no (pass the broker's header with --header, or name its kind in the URL: ?broker=KIND)"
     )
 
 
