@@ -82,7 +82,7 @@ test-core: $(CORE)
 	@$(PY) -m pytest -n 2 -m 'not slow' tests/core tests/examples $(ARGS)
 
 test-brokers: $(DEV)
-	@$(call with_brokers,$(if $(BROKERS),$(BROKERS),all),-n $(BROKER_WORKERS) --dist loadgroup -m 'broker and not soak')
+	@$(call with_brokers,$(if $(BROKERS),$(BROKERS),all),-n $(BROKER_WORKERS) --dist loadgroup -m 'broker and not soak' tests/brokers)
 
 test-foreign: $(DEV)
 	@names=$$(echo $(if $(FOREIGN),$(FOREIGN),$$(scripts/foreign-clients list))); \
