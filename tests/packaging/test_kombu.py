@@ -18,8 +18,9 @@ POOLS = ("gevent",)
 @pytest.mark.parametrize("version", ["5.4", "5.5", "5.6"])
 def test_the_tests_of_the_transport_pass(version: str, environment: Environment) -> None:
     environment.pip("install", "--quiet", f"kombu=={version}.*", f"celery=={version}.*", *NEEDED, *POOLS)
-    # A worker of Celery 5.4 with a pool of processes sometimes takes a minute to end, over AMQP as well.
-    left_out = "prefork" if version == "5.4" else "nothing"
+    # A worker of Celery 5.4 with a pool of processes sometimes takes more than a minute to end, over AMQP as well. One
+    # of Celery 5.5 did so, by STOMP.
+    left_out = "nothing" if version == "5.6" else "prefork"
     done = environment.run(
         *(
             "python",
