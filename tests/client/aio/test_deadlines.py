@@ -47,6 +47,19 @@ def test_waits_end_in_the_order_of_their_deadlines():
     run(test())
 
 
+def test_waits_end_in_the_order_of_their_deadlines_when_the_loop_is_late():
+    async def test():
+        deadlines = Deadlines(time.monotonic)
+        seen: list[str] = []
+        third, first, second = add(deadlines, -0.1), add(deadlines, -0.3), add(deadlines, -0.2)
+        second.add_done_callback(lambda _: seen.append("second"))
+        first.add_done_callback(lambda _: seen.append("first"))
+        assert await result_of(third) is False
+        assert seen == ["first", "second"]
+
+    run(test())
+
+
 def test_a_removed_wait_and_an_ended_one_do_not_end_at_the_deadline():
     async def test():
         deadlines = Deadlines(time.monotonic)

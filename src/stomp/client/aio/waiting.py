@@ -352,7 +352,8 @@ class Deadlines:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = self._clock()
-        for wait in [wait for wait, deadline in self._waits.items() if deadline <= now]:
+        # In the order of their deadlines, also when the loop is late.
+        for wait in sorted((w for w, due in self._waits.items() if due <= now), key=self._waits.__getitem__):
             del self._waits[wait]
             if not wait.done():
                 wait.set_result(False)
