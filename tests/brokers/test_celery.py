@@ -235,7 +235,7 @@ def test_no_task_is_lost_when_workers_are_killed(project):
     assert (figures.run, figures.results) == (300, 300), f"{figures}\n{project.logs()}"
 
 
-#: Brokers whose processes no other test uses, and the process that is killed and started again.
+#: Brokers of tests that kill processes, and the process that is killed and started again.
 RESTARTED = {
     cluster.name: cluster
     for cluster in (
@@ -249,6 +249,12 @@ FAILING_OVER = [
     (Cluster("rabbitmq-cluster", {"rabbit1": 61713, "rabbit2": 61723, "rabbit3": 61733}), "quorum"),
     (Cluster("activemq-pair", {"amq-a": 62713, "amq-b": 62723}), ""),
 ]
+
+
+def killing(name, *values):
+    """A parameter of a test that kills processes: those of a cluster run on one worker, as in `test_clusters`."""
+    group = "rabbitmq-cluster" if name == "rabbit1" else name
+    return pytest.param(*values, id=name, marks=pytest.mark.xdist_group(group))
 
 
 def urls_of(cluster):
@@ -266,7 +272,7 @@ def answers(cluster):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", RESTARTED)
+@pytest.mark.parametrize("name", [killing(name, name) for name in RESTARTED])
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_tasks_in_flight_and_queued_survive_a_restart_of_the_broker(name, pool, tmp_path):
     cluster = RESTARTED[name]
@@ -292,7 +298,8 @@ def test_tasks_in_flight_and_queued_survive_a_restart_of_the_broker(name, pool, 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("cluster", "queue_type"), FAILING_OVER, ids=[cluster.name for cluster, _ in FAILING_OVER]
+    ("cluster", "queue_type"),
+    [killing(cluster.name, cluster, kind) for cluster, kind in FAILING_OVER],
 )
 def test_workers_and_senders_go_on_at_another_broker_of_the_list(cluster, queue_type, tmp_path):
     cluster.check()
