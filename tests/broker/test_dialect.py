@@ -12,7 +12,15 @@ from stomp.broker.engine import Engine
 from stomp.broker.store import RequestRefused
 from tests.broker.party import party
 
-#: Header of SUBSCRIBE -> a value, and whether the destination is a topic.
+#: Headers of SUBSCRIBE and of SEND, each with a value.
+QUEUE_ARGUMENTS = {
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": "dead",
+    "x-expires": "1000",
+    "x-max-length": "1",
+    "x-max-priority": "9",
+    "x-message-ttl": "1000",
+}
 SUBSCRIBE = {
     "activemq.exclusive": "true",
     "activemq.noLocal": "true",
@@ -32,12 +40,7 @@ SUBSCRIBE = {
     "prefetch-count": "1",
     "selector": "none = 1",
     "subscription-type": "MULTICAST",
-    "x-dead-letter-exchange": "",
-    "x-dead-letter-routing-key": "dead",
-    "x-expires": "1000",
-    "x-max-length": "1",
-    "x-max-priority": "9",
-    "x-message-ttl": "1000",
+    **QUEUE_ARGUMENTS,
     "x-queue-name": "q",
 }
 SEND = {
@@ -52,12 +55,7 @@ SEND = {
     "destination-type": "MULTICAST",
     "expiration": "1000",
     "expires": "1000",
-    "x-dead-letter-exchange": "",
-    "x-dead-letter-routing-key": "dead",
-    "x-expires": "1000",
-    "x-max-length": "1",
-    "x-max-priority": "9",
-    "x-message-ttl": "1000",
+    **QUEUE_ARGUMENTS,
 }
 
 

@@ -173,11 +173,11 @@ def test_refusal_says_what_cannot_be_done(stage: Stage, negative: bool, verb: st
 def test_hooks_are_told_how_a_message_was_settled(negative: bool) -> None:
     seen: list[tuple[str, str]] = []
 
-    class Told(Hooks):
+    class Recorder(Hooks):
         def settled(self, message: BaseMessage, how: str) -> None:
             seen.append((message.id, how))
 
-    stage = Stage(hooks=(Told(),))
+    stage = Stage(hooks=(Recorder(),))
     stage.connect(server="RabbitMQ/3.10.8")
     [message] = delivered(stage)
     stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=negative))

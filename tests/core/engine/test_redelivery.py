@@ -20,7 +20,7 @@ SOON = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=8.0)
 
 
 class Hook:
-    """Records what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []

@@ -47,7 +47,7 @@ class _UvicornServer(uvicorn.Server):
 
 
 class _CertificateProtocol(H11Protocol):
-    """Tells the application the client certificate of a connection."""
+    """Passes the client certificate of a connection to the application."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""

@@ -113,12 +113,12 @@ def listen(cli: StompCLI, destination: str) -> Status:
     from stomp.core.errors import NotConnected
 
     # The action wakes the wait below. A signal handler that raises there would do it with the lock released or not.
-    with contextlib.suppress(Interrupted), StopSignal(cli.stop) as stop:
+    with contextlib.suppress(Interrupted), StopSignal(cli.wake) as stop:
         with contextlib.suppress(NotConnected), stop.interruptible():
             cli.subscribe(destination)  # `on_disconnected` reports an error, and the loop reconnects
         while not stop.requested:
             with cli.changed:
-                cli.changed.wait_for(lambda: cli.lost or cli.output_closed or cli.stopped, _WAIT_TIMEOUT)
+                cli.changed.wait_for(lambda: cli.lost or cli.output_closed or stop.requested, _WAIT_TIMEOUT)
             if cli.output_closed:
                 return Status.OK
             if cli.lost:
@@ -143,7 +143,7 @@ def reconnect(cli: StompCLI, stop: StopSignal) -> None:
     for attempt in range(_ATTEMPTS):
         with cli.changed:
             cli.changed.wait_for(
-                lambda: cli.output_closed or cli.stopped, backoff.before(attempt, random.random)
+                lambda: cli.output_closed or stop.requested, backoff.before(attempt, random.random)
             )
         try:
             with stop.interruptible():

@@ -63,7 +63,6 @@ class ShellListener(ConnectionListener):
         status: the exit status: that of the first failure.
         lost: True while the connection is lost, and was not closed by the user.
         output_closed: True if the output was closed by its reader.
-        stopped: True after `stop`.
         received: the number of received messages.
         errors: the number of received ERROR frames.
         connects: the number of received CONNECTED frames.
@@ -80,7 +79,6 @@ class ShellListener(ConnectionListener):
         self.status: Status = Status.OK
         self.lost: bool = False
         self.output_closed: bool = False
-        self.stopped: bool = False
         self.changed: threading.Condition = threading.Condition()
         self.received: int = 0
         self.errors: int = 0
@@ -104,10 +102,9 @@ class ShellListener(ConnectionListener):
                 self.output_closed = True
                 self.changed.notify_all()
 
-    def stop(self) -> None:
-        """End a listener that is waiting. It can be called on any thread, but not in a signal handler."""
+    def wake(self) -> None:
+        """Let those that wait for `changed` look again. Call it on any thread, but not in a signal handler."""
         with self.changed:
-            self.stopped = True
             self.changed.notify_all()
 
     def fail(self, text: str, status: Status = Status.USAGE) -> None:
