@@ -1,8 +1,9 @@
 # Each target installs what it needs into $(VENV); only a Python is needed.
 #
 #   make demo           the quick start, on the embedded broker
-#   make test           the quick tests, side by side, with a coverage report
-#   make test-all       the slow ones as well (marked "slow", each with its reason), as CI does
+#   make test           the quick tests, side by side
+#   make test-all       the slow ones as well (marked "slow", each with its reason)
+#   make coverage       the same with a coverage report and its limit, in twice the time, as CI does with one Python
 #   make test-core      the tests of the core and the examples, which need few packages: for PyPy
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers); BROKERS="rabbitmq artemis"
 #                       for some of them
@@ -53,8 +54,11 @@ export COVERAGE_FILE = $(abspath $(VENV)/.coverage)
 unexport PYTHONDONTWRITEBYTECODE
 
 SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
+# Tests that need neither brokers, nor clients of others, nor a package index.
+WITHOUT_OTHERS = not broker and not foreign and not index and not soak
+QUICK = $(WITHOUT_OTHERS) and not slow
 
-.PHONY: help demo test test-all test-core test-brokers test-foreign soak test-packaging native test-native lint types mutation bench docs dist clean
+.PHONY: help demo test test-all coverage test-core test-brokers test-foreign soak test-packaging native test-native lint types mutation bench docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -64,19 +68,17 @@ demo: $(BASE)
 	@$(PY) examples/quickstart_demo.py
 
 test: $(DEV)
-	@$(call run_tests,not broker and not foreign and not index and not slow and not soak)
+	@$(PY) -m pytest $(SIDE_BY_SIDE) --durations=20 --durations-min=2 -m '$(QUICK)' $(ARGS)
 
 test-all: $(DEV)
-	@$(call run_tests,not broker and not foreign and not index and not soak)
+	@$(PY) -m pytest $(SIDE_BY_SIDE) --durations=20 --durations-min=2 -m '$(WITHOUT_OTHERS)' $(ARGS)
 
-# Coverage is measured in the processes that run tests, see tests/conftest.py. With ARGS it need not reach the limit.
-define run_tests
-$(PY) -m coverage erase; \
-COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(PY) -m pytest $(SIDE_BY_SIDE) --durations=20 --durations-min=2 \
--m '$1' $(ARGS); status=$$?; \
-$(PY) -m coverage combine -q && $(PY) -m coverage report $(if $(ARGS),--fail-under=0) || status=$$(($$status | 2)); \
-exit $$status
-endef
+# Measured in the processes that run tests, see tests/conftest.py. With ARGS it need not reach the limit.
+coverage: $(DEV)
+	@$(PY) -m coverage erase
+	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(PY) -m pytest $(SIDE_BY_SIDE) -m '$(WITHOUT_OTHERS)' $(ARGS)
+	@$(PY) -m coverage combine -q
+	@$(PY) -m coverage report $(if $(ARGS),--fail-under=0)
 
 test-core: $(CORE)
 	@$(PY) -m pytest -n 2 -m 'not slow' tests/core tests/examples $(ARGS)

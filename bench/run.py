@@ -205,7 +205,7 @@ def write(args: argparse.Namespace, plan: Plan, runs: Runs) -> None:
 
 
 def within_limits(plan: Plan, runs: Runs) -> bool:
-    """Print what the regression guard finds. What exceeds its limit is measured again: the median of all rounds counts."""
+    """Print what the regression guard finds. What exceeds its limit is measured again; the median of all counts."""
     missed = [demand.scenario for demand in DEMANDS if not demand.verdict(rows(runs, SCENARIOS))[0]]
     if missed:
         print(f"measured again: {', '.join(missed)}", file=sys.stderr, flush=True)

@@ -9,10 +9,14 @@ import ssl
 import pytest
 from hypothesis import HealthCheck, settings
 
-from stomp.broker import Broker
-from stomp.core.frames import native as native_codec
-from tests import listening, lock_order
-from tests.ports import LOOPBACK, one_port, port_of
+# Assertions in modules that tests share show values, too. This must precede the import of any of them.
+SHARED = ("broker", "brokers", "cli", "conformance", "core", "listening", "printed", "processes", "pulling")
+pytest.register_assert_rewrite(*(f"tests.{name}" for name in SHARED))
+
+from stomp.broker import Broker  # noqa: E402
+from stomp.core.frames import native as native_codec  # noqa: E402
+from tests import listening, lock_order  # noqa: E402
+from tests.ports import LOOPBACK, one_port, port_of  # noqa: E402
 
 # A busy machine is no defect. tests/properties/conftest.py sets how many examples are tried.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,7 +31,7 @@ CODECS = (
 def pytest_configure(config: pytest.Config) -> None:
     """Measure the coverage of this process alone: the programs that tests start inherit the environment.
 
-    `make test` sets the variable. The controller of pytest-xdist leaves it to its workers.
+    `make coverage` sets the variable. The controller of pytest-xdist leaves it to its workers.
     """
     if not config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         os.environ.pop("COVERAGE_PROCESS_START", None)

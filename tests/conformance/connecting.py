@@ -104,9 +104,10 @@ class Connecting(Suite):
     @pytest.mark.parametrize("receipt", [123, uuid.UUID(int=5), "with blanks", "ä☃"], ids=type)
     def test_disconnect_accepts_any_receipt(self, lobby: Lobby, receipt: object) -> None:
         guest = lobby.enter()
+        # `connect` and `disconnect` may return before the receiving thread has made its last call.
+        guest.recorder.wait_for_method("on_connected")
         guest.conn.disconnect(receipt=receipt)
         assert not guest.conn.is_connected()
-        # `disconnect` may return before the receiving thread has made its last call.
         guest.recorder.wait_for_method("on_receiver_loop_completed")
         methods = [method for method in guest.recorder.methods if method not in ("on_send", "on_heartbeat")]
         assert methods[-4:] == [
