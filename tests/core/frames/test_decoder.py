@@ -1,11 +1,13 @@
 """stomp.core.frames.decoder"""
 
+import re
 from collections.abc import Iterable
 
 import pytest
 
 from stomp.core.engine.message import BaseMessage
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
+from stomp.core.frames import decoder as decoder_module
 from stomp.core.frames.decoder import HEARTBEAT, Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
@@ -50,15 +52,14 @@ def bites(data: bytes) -> Iterable[bytes]:
 
 def refused(data: bytes, *, version: Version | None = STOMP12, lenient: Leniency = STRICT) -> str:
     """Why the data is refused, however it is cut and however ordinary what came before it was."""
-    with pytest.raises(RemoteProtocolError) as caught:
-        decode(data, version=version, lenient=lenient)
-    with pytest.raises(RemoteProtocolError):
-        decode(*bites(data), version=version, lenient=lenient)
     ordinary = b"MESSAGE\na:1\n\n\0\nMESSAGE\na:1\nb:2\n\n\0\nMESSAGE\na:1\nb:2\nc:3\n\n\0\n"
-    if version is not None:
-        with pytest.raises(RemoteProtocolError):
-            decode(ordinary * 3 + data + b"\n", version=version, lenient=lenient)
-    return str(caught.value)
+    texts = set()
+    for reads in ([data], bites(data), [ordinary * 3 + data + b"\n"] if version is not None else [data]):
+        with pytest.raises(RemoteProtocolError) as caught:
+            decode(*reads, version=version, lenient=lenient)
+        texts.add(str(caught.value))
+    (text,) = texts
+    return text
 
 
 @pytest.mark.parametrize("version", [*ALL, None], ids=repr)
@@ -156,6 +157,21 @@ def test_bodies_of_all_sizes_are_read(size: int, declared: bool) -> None:
             assert decode(*(data[at : at + step] for at in range(0, len(data) - 1, step))) == whole[:1]
 
 
+@pytest.mark.parametrize("head", [b"MESSAGE\n\n", b"MESSAGE\ncontent-length:6\n\n"])
+@pytest.mark.parametrize("between", [b"", b"\n", b"\r\n"])
+def test_frames_may_follow_the_end_of_a_body_in_one_read(head: bytes, between: bytes) -> None:
+    data = head + b"abcdef\0" + between
+    rest = b"RECEIPT\na:b\n\n\0\nERROR\n\n\0"
+    first = one(head + b"abcdef\0")
+    for cut in range(1, len(data)):
+        found = decode(data[:cut], data[cut:] + rest)
+        assert [frame for frame in found if frame is not HEARTBEAT] == [
+            Frame("MESSAGE", first.headers, b"abcdef"),
+            Frame("RECEIPT", Headers(a="b")),
+            Frame("ERROR", Headers()),
+        ]
+
+
 def test_frame_class_depends_on_the_command() -> None:
     decoder = Decoder(version=STOMP12, classes={"MESSAGE": MessageFrame})
     decoder.feed(b"MESSAGE\na:b\n\n\0RECEIPT\na:b\n\n\0MESSAGE\na:b\n\n\0")
@@ -238,6 +254,16 @@ def test_heartbeats_are_counted(version: Version | None, reads: list[bytes], bea
     found = decode(*reads, version=version)
     assert found.count(HEARTBEAT) == beats
     assert len(found) - beats == b"".join(reads).count(b"\0")
+
+
+def test_line_ends_after_the_first_frame_are_no_heartbeats() -> None:
+    """A lenient decoder skips NULs, too, once the version is known."""
+    decoder = Decoder(lenient=LENIENT)
+    decoder.feed(b"\n" + CONNECTED + b"\n\0\n" + CONNECTED)
+    assert len(decoder.frames()) == 2
+    decoder.version = STOMP12
+    (frame,) = decoder.frames()
+    assert isinstance(frame, Frame)
 
 
 @pytest.mark.parametrize("eols", [b"\n", b"\n\n", b"\n\n\n", b"\r\n", b"\r\n\r\n", b"\n\r\n\n"])
@@ -341,6 +367,74 @@ def test_a_refused_stream_stays_refused() -> None:
     with pytest.raises(RemoteProtocolError) as second:
         decoder.frames()
     assert second.value is first.value
+
+
+def test_no_carriage_return_follows_a_command_before_1_2() -> None:
+    """It is refused as soon as it arrives: the peer may wait for an answer."""
+    decoder = Decoder(version=STOMP11)
+    for data in (b"MESS", b"AGE"):
+        decoder.feed(data)
+        assert decoder.frames() == []
+    decoder.feed(b"\r")
+    with pytest.raises(RemoteProtocolError, match=r"'MESSAGE\\r' is not a STOMP command"):
+        decoder.frames()
+
+
+# ------------------------------------------------------------------------------------- a broken ERROR
+
+
+def broken_error(*reads: bytes) -> tuple[Frame, str]:
+    """What a lenient decoder makes of an ERROR with a fault, and what it says of the fault."""
+    decoder = Decoder(version=STOMP12, lenient=LENIENT)
+    found = []
+    for data in reads:
+        decoder.feed(data)
+        found += decoder.frames()
+    with pytest.raises(RemoteProtocolError) as caught:
+        decoder.frames()
+    assert not decoder.notes
+    (frame,) = found
+    assert isinstance(frame, Frame)
+    return frame, str(caught.value)
+
+
+@pytest.mark.parametrize("end", [b"\0", b"\n\0", b"\r\n\0"])
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+def test_lenient_decoder_delivers_an_error_without_an_empty_line(eol: bytes, end: bytes) -> None:
+    data = b"ERROR" + eol + b"message:not\\ntoday " + end
+    expected = Frame("ERROR", Headers(message="not\ntoday "), b"")
+    for reads in ([data], [data + b"\n"], bites(data), [data[:9], data[9:]]):
+        frame, fault = broken_error(*reads)
+        assert frame == expected
+        assert type(frame.body) is bytes
+        assert fault == "NUL byte in the head of a frame, which ends with an empty line"
+    assert "NUL byte in the head" in refused(data, lenient=STRICT)
+
+
+@pytest.mark.parametrize("command", [b"MESSAGE", b"RECEIPT"])
+def test_lenient_decoder_delivers_no_other_frame_without_an_empty_line(command: bytes) -> None:
+    data = command + b"\nmessage:not today\0"
+    for reads in ([data], bites(data)):
+        decoder = Decoder(version=STOMP12, lenient=LENIENT)
+        with pytest.raises(RemoteProtocolError, match="NUL byte in the head"):
+            for each in reads:
+                decoder.feed(each)
+                assert decoder.frames() == []
+
+
+@pytest.mark.parametrize(
+    ("length", "body"),
+    [(0, b"not today"), (3, b"not today"), (3, b"a\0b today"), (8, b"not today"), (12, b"not\0today, no")],
+)
+def test_lenient_decoder_delivers_an_error_with_a_length_that_is_too_small(length: int, body: bytes) -> None:
+    """It ends at the first NUL after this length."""
+    data = b"ERROR\ncontent-length:%d\n\n%b\0" % (length, body)
+    expected = Frame("ERROR", Headers({"content-length": str(length)}), body)
+    for cut in range(len(data)):
+        for reads in ([data[:cut], data[cut:]], [data[:cut], *bites(data[cut:])]):
+            frame, fault = broken_error(*reads)
+            assert frame == expected
+            assert fault == "the frame does not end where its content-length says"
 
 
 # ------------------------------------------------------------------------------------- an ERROR that is cut off
@@ -488,6 +582,81 @@ def fed_until_refused(decoder: Decoder, limit: str) -> int:
     raise AssertionError("it takes everything")
 
 
+def ends(reads: Iterable[bytes], limits: Limits, lenient: Leniency = STRICT) -> tuple[int, str]:
+    """How many frames a decoder reads, and the error that ends it or nothing."""
+    decoder = Decoder(limits, version=STOMP12, lenient=lenient)
+    count = 0
+    for data in reads:
+        decoder.feed(data)
+        try:
+            while frames := decoder.frames():
+                count += len(frames)
+        except RemoteProtocolError as err:
+            return count, str(err)
+    return count, ""
+
+
+@pytest.mark.parametrize(
+    "end", [b"\0", b"\n\n\0", b"\n\r\n\0", b"\r\n\r\n\0", b"\n\0", b"xxxx\0\n\n\0", b"xxxx"]
+)
+@pytest.mark.parametrize("lenient", [STRICT, LENIENT])
+def test_a_head_at_its_limit_is_read_or_refused_however_it_is_cut(end: bytes, lenient: Leniency) -> None:
+    limits = Limits(head=20)
+    for size in range(14, 26):
+        data = b"ERROR\na:" + b"x" * (size - 8) + end
+        cuts = [[data[:at], data[at:]] for at in range(size - 2, len(data))]
+        outcomes = {ends(reads, limits, lenient) for reads in ([data], bites(data), *cuts)}
+        assert len(outcomes) == 1, data
+        legal = end.strip(b"\r\n") == b"\0" and end.count(b"\n") == 2
+        if legal:
+            limit = 20 - end.startswith(b"\r")
+            assert outcomes == {
+                (1, "") if size <= limit else (0, "the head of a frame is longer than 20 bytes")
+            }
+
+
+def test_a_head_is_refused_at_the_first_byte_that_is_too_much() -> None:
+    for first in (1, 60, 62):
+        decoder = Decoder(SMALL, version=STOMP12)
+        data = b"MESSAGE\n" + b"a:b\n" * 20
+        for at in range(first, 63):
+            decoder.feed(data[:first] if at == first else data[at - 1 : at])
+            assert decoder.frames() == []
+        # 60 bytes, and the two of an empty line before which its LF is missing
+        decoder.feed(b"x")
+        with pytest.raises(LimitExceeded, match="the head of a frame is longer than 60 bytes"):
+            decoder.frames()
+
+
+@pytest.mark.parametrize(
+    ("reads", "text"),
+    [
+        ([b"ACK\n" + b"x" * 60 + b"\n\n"], "the head of a frame is longer than 60 bytes"),
+        ([b"ACK\n" + b"x" * 90], "the head of a frame is longer than 60 bytes"),
+        ([b"ACK\na:b c d e f g h i j k\n\n\0"], "a header line is longer than 20 bytes"),
+        ([b"ACK\n" + b"a:\n" * 5 + b"\n\0"], "a frame has more than 4 headers"),
+        ([b"ACK\n\n" + b"x" * 81], "a body is larger than 80 bytes"),
+        ([b"ACK\ncontent-length:81\n\n"], "a body is larger than 80 bytes"),
+        ([b"ACK\n" + LINES + b"\n\n" + b"x" * 71], "a frame is larger than 120 bytes"),
+        ([b"ACK\n" + LINES + b"\n\n" + b"x" * 81], "a frame is larger than 120 bytes"),
+        ([b"ACK\n" + LINES + b"\n\n" + b"x" * 81 + b"\0"], "a frame is larger than 120 bytes"),
+        ([b"ACK\n\n", b"x" * 40, b"x" * 41], "a body is larger than 80 bytes"),
+        ([b"ACK\n\n", b"x" * 80, b"x\0"], "a body is larger than 80 bytes"),
+        ([b"ACK\ncontent-length:%b\n\n" % (b"9" * 19)], "a header line is longer than 20 bytes"),
+    ],
+)
+def test_the_error_names_the_limit_that_is_exceeded_first(reads: list[bytes], text: str) -> None:
+    for fed in (reads, bites(b"".join(reads))):
+        assert ends(fed, SMALL) == (0, text)
+
+
+def test_a_body_that_exceeds_two_limits_at_once_exceeds_that_of_bodies() -> None:
+    head = b"ACK\n" + LINES
+    limits = Limits(frame=120, body=120 - len(head))
+    for reads in ([head + b"\n\n" + b"x" * 200], bites(head + b"\n\n" + b"x" * 200)):
+        assert ends(reads, limits) == (0, "a body is larger than 70 bytes")
+
+
 def test_endless_head_is_refused() -> None:
     decoder = Decoder(SMALL, version=STOMP12)
     decoder.feed(b"MESSAGE\n")
@@ -569,14 +738,25 @@ def test_many_frames_in_one_read_are_copied_once_each(version: Version | None, u
     assert Reads.copied <= 3 * len(data)
 
 
-def test_an_unfinished_frame_is_not_searched_again() -> None:
-    decoder = Decoder(version=STOMP12)
-    starts = []
-    for byte in bites(b"MESSAGE\n" + b"a:" + b"x" * 500):
-        decoder.feed(byte)
-        decoder.frames()
-        starts.append(len(decoder._partial) - decoder._scanned)
-    assert set(starts) == {0}
+class Pattern:
+    """A pattern that counts the bytes that it searches."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern = pattern
+        self.searched = 0
+
+    def search(self, data: bytes, pos: int, end: int = 1000) -> re.Match[bytes] | None:
+        self.searched += min(len(data), end) - pos
+        return self.pattern.search(data, pos, end)
+
+
+def test_an_unfinished_head_is_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pattern = Pattern(decoder_module._HEAD_END)
+    monkeypatch.setattr(decoder_module, "_HEAD_END", pattern)
+    data = b"MESSAGE\n" + b"a:" + b"x" * 500
+    assert decode(*bites(data)) == []
+    # Of what was searched the last two bytes may begin the end of the head.
+    assert pattern.searched <= 3 * len(data)
 
 
 @pytest.mark.parametrize(

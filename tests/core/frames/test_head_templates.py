@@ -1,11 +1,15 @@
 import pytest
 
+from stomp.core.engine.message import BaseMessage
+from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.frames.head_templates import HeadTemplate, HeadTemplates
-from stomp.core.frames.versions import STOMP12
-from stomp.core.session.events import MessageFrame
+from stomp.core.frames.head_parser import Head
+from stomp.core.frames.head_templates import HeadTemplate, HeadTemplates, slot_defaults_of
+from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
+from stomp.core.frames.versions import STOMP12, VERSIONS, Version
+from stomp.core.session.events import ListenerMessage, MessageFrame
 
 
 def learn(templates: HeadTemplates, command: str, *lines: str, size: int = 100) -> None:
@@ -150,7 +154,15 @@ def test_templates_of_a_peer_are_limited() -> None:
     for number in range(1000):
         for _ in range(2):
             learn(known, "MESSAGE", *[f"{number}-{i}:x" for i in range(number % 300)])
-    assert len(known._known) <= 32
+    assert len(known._known) == 32
+
+
+@pytest.mark.parametrize(("size", "number"), [(64 * 1024, 2), (64 * 1024 + 1, 1), (32 * 1024, 4)])
+def test_all_templates_together_have_128_kib(size: int, number: int) -> None:
+    known = templates()
+    for each in range(10):
+        learn(known, "MESSAGE", f"{each}:x", size=size)
+    assert len(known._known) == number
 
 
 def test_long_heads_reduce_the_number_of_templates() -> None:
@@ -160,8 +172,16 @@ def test_long_heads_reduce_the_number_of_templates() -> None:
     assert len(known._known) == 2
 
 
-def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_codec, "native", None)  # which would leave it nothing to learn
+# ------------------------------------------------------------------------------------- in the decoder
+
+
+@pytest.fixture
+def pure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the native codec, which would leave the templates nothing to read."""
+    monkeypatch.setattr(native_codec, "native", None)
+
+
+def test_the_decoder_learns_while_it_reads(pure: None) -> None:
     decoder = Decoder(version=STOMP12, classes={"MESSAGE": MessageFrame})
     data = b"MESSAGE\nmessage-id:%d\nx:a\\cb\n\nhello\0\n"
     for number in range(5):
@@ -170,3 +190,224 @@ def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> N
         assert isinstance(frame, MessageFrame)
         assert frame.headers == {"message-id": str(number), "x": "a:b"}
     assert decoder._templates.latest.variable_names == ("message-id",)
+
+
+def parsed(decoder: Decoder, data: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many heads of the data are not read by a template."""
+    heads = []
+    read = decoder._heads.read
+
+    def counted(raw: bytes, version: Version | None) -> Head:
+        heads.append(raw)
+        return read(raw, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder._heads, "read", counted)
+        decoder.feed(data)
+        frames = [frame for frame in decoder.frames() if isinstance(frame, Frame)]
+    assert len(frames) == data.count(b"\0\n")
+    return len(heads)
+
+
+def message(number: int, headers: dict[str, str], body: bytes = b"") -> bytes:
+    lines = "".join(f"\n{name}:{value}" for name, value in headers.items())
+    return f"MESSAGE\nmessage-id:{number}{lines}\n\n".encode() + body + b"\0\n"
+
+
+@pytest.mark.parametrize("lenient", [STRICT, LENIENT])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"a": "b"},
+        {"a": "1:2:3"},
+        {"a": "x\\\\c", "b": "\\n\\r"},
+        {"a": "\u20ac"},
+        {"content-length": "0"},
+        {"content-length": f"{0:018d}"},
+        {"a": "x" * 300},
+        {"a": "x" * 5000},
+    ],
+    ids=repr,
+)
+def test_each_layout_is_parsed_twice(
+    pure: None, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], lenient: Leniency
+) -> None:
+    decoder = Decoder(version=STOMP12, lenient=lenient)
+    assert parsed(decoder, b"".join(message(number, headers) for number in range(20)), monkeypatch) == 2
+    assert parsed(decoder, message(1000, headers) * 3, monkeypatch) == 0
+
+
+def test_layouts_that_alternate_are_parsed_twice_each(pure: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Decoder(version=STOMP12)
+    data = b"".join(
+        message(number, {}) + message(number, {"a": "b"}) + b"RECEIPT\nreceipt-id:%d\n\n\0\n" % number
+        for number in range(20)
+    )
+    assert parsed(decoder, data, monkeypatch) == 6
+
+
+def test_several_values_may_change(pure: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Decoder(version=STOMP12)
+    data = b"".join(
+        message(number, {"a": f"\\c{number}", "b": "same", "c": f"{number}:"}) for number in range(20)
+    )
+    assert parsed(decoder, data, monkeypatch) == 2
+
+
+def test_lengths_that_change_are_read_by_the_template(pure: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Decoder(version=STOMP12)
+    lengths = [1, 2, 0, 12, 12, 3, 99]
+    data = b"".join(message(1, {"content-length": str(size)}, b"\0" * size) for size in lengths)
+    assert parsed(decoder, data, monkeypatch) == 2
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_heads_and_bodies_at_their_limits_are_read_by_the_template(
+    pure: None, monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    """So that a template reads all that the limits allow. `test_decoder.py` has what they do not allow."""
+    length = "content-length:%s\n" if declared else "content-number:%s\n"
+    head = f"MESSAGE\n{length}a:%b".encode()
+    limits = Limits(head=60, header_line=60, body=40, frame=100)
+
+    def frame(size: int) -> bytes:
+        # A head of 60 bytes.
+        lines = (head % (str(size).encode(), b"")).ljust(60, b"x")
+        return lines + b"\n\n" + b"y" * size + b"\0\n"
+
+    head = head.replace(b"%s", b"%b")
+    decoder = Decoder(limits, version=STOMP12)
+    assert parsed(decoder, b"".join(frame(size) for size in (10, 40, 40, 40, 20, 39, 40)), monkeypatch) <= 3
+    assert parsed(decoder, frame(40) * 5, monkeypatch) == 0
+    # In two reads.
+    decoder.feed(frame(40)[:80])
+    assert decoder.frames() == []
+    assert parsed(decoder, frame(40)[80:] + frame(40), monkeypatch) == 0
+
+
+#: Values of a header that the template cannot read alone, or that end the stream.
+VALUES = [
+    b"",
+    b" x ",
+    b"1:2",
+    b"\\c",
+    b"\\\\c\\n",
+    b"x\r",
+    b"\r",
+    b"x\ry",
+    b"\\r",
+    b"\\t",
+    b"x\\",
+    b"\xff",
+    b"\xe2\x82",
+    b"\xe2\x82\xac",
+    b"x\0y",
+    b"\0",
+]
+
+
+def ends(data: bytes, version: Version, lenient: Leniency) -> tuple[list[Frame], str]:
+    """The frames of the data, and the error that ends it or nothing."""
+    decoder = Decoder(version=version, lenient=lenient)
+    decoder.feed(data)
+    found: list[Frame] = []
+    try:
+        while frames := decoder.frames():
+            found += [frame for frame in frames if isinstance(frame, Frame)]
+    except RemoteProtocolError as err:
+        return found, str(err)
+    return found, ""
+
+
+@pytest.mark.parametrize("version", VERSIONS.values(), ids=repr)
+@pytest.mark.parametrize("lenient", Leniency)
+@pytest.mark.parametrize(
+    "layout", [b"MESSAGE\na:%b\n\n\0\n", b"MESSAGE\na:%b\nb:%b\n\n\0\n", b"MESSAGE\na:%b\nb:2\nc:%b\n\n\0\n"]
+)
+def test_a_head_like_a_known_one_is_read_like_the_first_one(
+    version: Version, lenient: Leniency, layout: bytes
+) -> None:
+    count = layout.count(b"%b")
+    known = b"".join(layout % ((b"%d" % number,) * count) for number in range(3))
+    for value in VALUES:
+        for at in range(count):
+            values = [b"7"] * count
+            values[at] = value
+            data = layout % tuple(values)
+            alone, error = ends(data, version, lenient)
+            found, error_then = ends(known + data, version, lenient)
+            assert (found[3:], error_then) == (alone, error), data
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        b"3",
+        b"03",
+        b"4",
+        b"2",
+        b"",
+        b"-3",
+        b"+3",
+        b" 3",
+        b"3 ",
+        b"three",
+        b"0x3",
+        b"3.0",
+        b"%019d" % 3,
+        b"9" * 18,
+        b"9" * 19,
+        "\u00b3".encode(),
+        "\u0663".encode(),
+    ],
+)
+@pytest.mark.parametrize("lenient", [STRICT, LENIENT])
+@pytest.mark.parametrize("command", [b"MESSAGE", b"ERROR"])
+def test_a_length_after_a_known_head_is_read_like_the_first_one(
+    length: bytes, lenient: Leniency, command: bytes
+) -> None:
+    head = command + b"\ncontent-length:%b\n\n"
+    data = head % length + b"a\0c\0"
+    alone = ends(data, STOMP12, lenient)
+    found, error = ends(
+        b"".join(head % b"%d" % size + b"\0" * size + b"\0\n" for size in range(4)) + data, STOMP12, lenient
+    )
+    assert (found[4:], error) == alone
+
+
+class Called(Frame):
+    """A class of frames that has to be called: it has an attribute for which there is no `slot_defaults`."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
+        super().__init__(command, headers, body)
+        self.made: str = f"{command} {headers} {body!r}"
+
+
+class CalledAsWell(Called):
+    """A class that does not define what its base class has to be called for."""
+
+    __slots__ = ()
+
+
+def test_frames_of_a_template_are_made_as_by_a_call(pure: None) -> None:
+    assert slot_defaults_of(Frame) == {}
+    assert slot_defaults_of(MessageFrame) == {"subscription": None}
+    assert slot_defaults_of(Called) is None
+    assert slot_defaults_of(CalledAsWell) is None
+    assert slot_defaults_of(BaseMessage) == BaseMessage.slot_defaults
+    for make in (Frame, MessageFrame, ListenerMessage, BaseMessage, Called, CalledAsWell):
+        decoder = Decoder(version=STOMP12, classes={"MESSAGE": make})
+        decoder.feed(b"".join(message(number, {"a": "b"}, b"x") for number in range(4)))
+        for number, frame in enumerate(decoder.frames()):
+            headers = Headers({"message-id": str(number), "a": "b"})
+            made = make("MESSAGE", headers, b"x")
+            assert type(frame) is make
+            assert frame == made
+            names = {name for cls in make.__mro__ for name in vars(cls).get("__slots__", ())}
+            for name in names:
+                assert getattr(frame, name, "unset") == getattr(made, name, "unset"), name
+            if isinstance(frame, ListenerMessage):
+                assert frame.original is not frame.headers

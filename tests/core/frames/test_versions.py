@@ -6,6 +6,7 @@ import pytest
 
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames import versions
+from stomp.core.frames.frame import Headers
 from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, VERSIONS, Version
 
 ALL = list(VERSIONS.values())
@@ -103,3 +104,51 @@ def test_a_carriage_return_has_an_escape_in_1_2_only() -> None:
 )
 def test_characters_are_accepted_by_version(d: Version, carried: str) -> None:
     assert [char for char in ":\\\n\r\0" if d.carries(f"a{char}b")] == list(carried)
+
+
+def test_what_follows_from_the_escapes_is_derived_from_them() -> None:
+    made = dataclasses.replace(STOMP12, number="1.3", escapes={"\\": "\\\\", "\t": "\\t", ":": "\\c"})
+    assert made.codes == "\\tc"
+    assert made.unescape("a\\tb\\c\\\\t") == "a\tb:\\t"
+    assert made.is_escaped("a\\tb\\c\\\\")
+    assert not made.is_escaped("a\\nb")
+    assert STOMP12.codes == "\\ncr"
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("", "1.0 1.1 1.2"),
+        ("plain", "1.0 1.1 1.2"),
+        ("\\c", "1.0 1.1 1.2"),
+        ("a\\cb\\c", "1.0 1.1 1.2"),
+        ("\\\\", "1.0 1.1 1.2"),
+        ("\\n\\\\\\c", "1.0 1.1 1.2"),
+        ("\\\\t", "1.0 1.1 1.2"),
+        ("\\\\\\\\c", "1.0 1.1 1.2"),
+        ("\\r", "1.0 1.2"),
+        ("\\t", "1.0"),
+        ("\\", "1.0"),
+        ("\\\\\\", "1.0"),
+        ("\\c\\", "1.0"),
+        ("\\\\\\t\\c", "1.0"),
+        # Without its two middle backslashes it would be an escape sequence.
+        ("\\x\\\\c", "1.0"),
+    ],
+)
+def test_a_text_is_escaped_if_each_backslash_begins_an_escape_sequence(text: str, numbers: str) -> None:
+    assert " ".join(d.number for d in ALL if d.is_escaped(text)) == numbers
+    for d in ALL:
+        if d.is_escaped(text):
+            assert d.escape(d.unescape(text)) == text or d is STOMP10
+        else:
+            with pytest.raises(RemoteProtocolError):
+                d.unescape(text)
+
+
+def test_values_of_headers_are_unescaped_and_their_names_are_not() -> None:
+    headers = Headers({"a\\c": "1\\c2", "b": "x"})
+    assert STOMP12.unescaped(headers) == {"a\\c": "1:2", "b": "x"}
+    assert headers["a\\c"] == "1\\c2"
+    plain = Headers({"a\\c": "1:2", "b": "x"})
+    assert STOMP12.unescaped(plain) is plain

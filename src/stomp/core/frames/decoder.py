@@ -42,7 +42,8 @@ HEARTBEAT: Final = HeartbeatMarker()
 #: Bytes that are skipped between frames (STOMP 1.2, "Augmented BNF"): EOLs, and by a lenient decoder also NULs.
 _EOLS = re.compile(rb"(?:\r?\n)+")
 _EOLS_AND_NULS = re.compile(rb"(?:\r?\n|\0)+")
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+#: What ends a head: an empty line, or a NUL, which is an error.
+_HEAD_END = re.compile(rb"\n\r?\n|\0")
 
 _WRONG_LENGTH = "the frame does not end where its content-length says"
 #: If at least this many bytes of a body are missing, reading into its buffer saves more than the extra call costs.
@@ -98,7 +99,6 @@ class Decoder:
         self._at = 0  # from this position
         # Bytes of the incomplete frame: of its head; of its body if _head is set.
         self._partial = bytearray()
-        self._scanned = 0  # how many bytes of an incomplete head were searched for its end
         self._head: Head | None = None
         self._error: RemoteProtocolError | None = None
 
@@ -124,7 +124,8 @@ class Decoder:
         Returns:
             The return value of `read`.
         """
-        body = self._head.body if self._head is not None else None
+        assert self._head is not None
+        body = self._head.body
         assert body is not None
         with body.unfilled() as unfilled:
             count = read(unfilled)
@@ -151,7 +152,7 @@ class Decoder:
             return None
         self._head = None
         body = bytes(self._partial) if head.body is None else head.body.arrived()
-        self._partial = bytearray()
+        self._partial.clear()
         return self._frame(head, body.partition(b"\0")[0])
 
     def frames(self) -> list[Frame | HeartbeatMarker]:
@@ -171,17 +172,17 @@ class Decoder:
             return out
         try:
             if self._head is not None:
-                pos = self._continue_body(self._head, data, out)
-                if pos >= 0:
-                    self._read(data, pos, out, fresh=False)
+                after = self._continue_body(self._head, data, out)
+                if after is not None:
+                    self._read(data, after, out, fresh=False)
             elif self._partial:
                 # A CR alone may be the first half of a heart-beat (CR LF) that was split.
-                fresh = bytes(self._partial[:2]) == b"\r"
+                fresh = self._partial == b"\r"
                 joined = self._continue_head(data, whole=fresh)
                 if joined:
                     self._read(joined, 0, out, fresh=fresh)
             else:
-                self._read(data, pos, out, fresh=True)
+                self._read(data, pos, out, fresh=pos == 0)
         except RemoteProtocolError as err:
             self._error = err
             if not out:
@@ -199,12 +200,12 @@ class Decoder:
 
         `fresh` is True if EOLs at `pos` are heart-beats, False if they are padding after a frame.
         """
-        start, end = pos, len(data)
+        end = len(data)
         if pos < end and data[pos] < 14:
             pos = self._skip(data, pos)
         # EOLs directly after a frame are padding; EOLs at the start of a read are heart-beats.
-        if fresh and pos > start:
-            out.extend([HEARTBEAT] * data.count(b"\n", start, pos))
+        if fresh and pos:
+            out.extend([HEARTBEAT] * data.count(b"\n", 0, pos))
         if self.version is None:
             if pos < end and (fresh or not out):  # else the one frame was already made from the end of a body
                 pos = self._skip(data, self._read_general(data, pos, out))
@@ -227,7 +228,7 @@ class Decoder:
         """Decode frames whose heads match a known template; return the position where it stopped."""
         version = self.version
         assert version is not None
-        head_limit, body_limit, size_limit = self._fast_limits
+        head_limit, _, size_limit = self._fast_limits
         end = len(data)
         if self._scanner is not None:
             pos = self._scanner.scan(data, pos, out, *self._fast_limits, version.codes)
@@ -254,8 +255,8 @@ class Decoder:
                 return pos
             text = headers.get("content-length")
             if text is None:
-                stop = data.find(0, start, start + body_limit + 1)
-                if stop < 0:
+                stop = data.find(0, start)
+                if stop == -1:
                     stop = end
             else:
                 if text != length_text:
@@ -279,22 +280,19 @@ class Decoder:
 
     def _read_general(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
         """Decode one frame at `pos`. Return the position after it, or the end of the data if it is incomplete."""
-        most = self.limits.head
         self._heads.check_command(data, pos, self.version)
-        blank = _BLANK_LINE.search(data, pos, pos + most + 3)
-        nul = data.find(0, pos, pos + most + 2 if blank is None else blank.start())
-        if nul >= 0:
-            self._end_in_head(data[pos:nul], out)
-        if blank is None:
+        found = _HEAD_END.search(data, pos, pos + self.limits.head + 3)
+        if found is None:
+            self._heads.check_open(len(data) - pos)
             self._partial = bytearray(data[pos:])
-            self._scanned = 0
-            self._check_open_head()
             return len(data)
-        head = self._heads.read(data[pos : blank.start()], self.version)
+        if found[0] == b"\0":
+            self._end_in_head(data[pos : found.start()], out)
+        head = self._heads.read(data[pos : found.start()], self.version)
         # Before a version is agreed on values are not unescaped, so a template would store wrong values.
-        if head.lines is not None and self.version is not None:
+        if self.version is not None:
             self._templates.add(head.command, head.lines, head.headers, head.size)
-        start = from_here = end = blank.end()
+        start = from_here = end = found.end()
         if head.length is not None:
             end = start + head.length
             if end >= len(data):
@@ -304,8 +302,9 @@ class Decoder:
                 self._heads.salvage(head, RemoteProtocolError(_WRONG_LENGTH))
                 from_here = end
         if head.length is None:
-            end = data.find(0, from_here, start + self.limits.body + 1)
-            if end < 0:
+            end = data.find(0, from_here)
+            self._heads.check_arrived((len(data) if end == -1 else end) - start, head.size)
+            if end == -1:
                 self._buffer_body(head, data, start)
                 return len(data)
         self._finish(head, data[start:end], out)
@@ -326,29 +325,17 @@ class Decoder:
     def _continue_head(self, data: bytes, *, whole: bool) -> bytes:
         """Add to an incomplete head. Return all of it once its end has arrived (or if `whole`), else nothing."""
         partial = self._partial
+        searched = max(0, len(partial) - 2)  # the end of a head has at most 3 bytes
         partial += data
-        if not (
-            whole
-            or _BLANK_LINE.search(partial, max(0, self._scanned - 2))
-            or partial.find(0, self._scanned, self.limits.head + 2) >= 0
-        ):
-            self._check_open_head()
+        if not (whole or _HEAD_END.search(partial, searched)):
+            self._heads.check_command(partial, 0, self.version)
+            self._heads.check_open(len(partial))
             return b""
         joined = bytes(partial)
-        self._partial = bytearray()
-        self._scanned = 0
+        partial.clear()
         return joined
 
-    def _check_open_head(self) -> None:
-        """Raise if an incomplete head cannot become valid; store how far it was searched."""
-        partial = self._partial
-        self._heads.check_command(partial, 0, self.version)
-        self._scanned = len(partial)
-        self._heads.check_open(len(partial))
-
     def _buffer_body(self, head: Head, data: bytes, start: int) -> None:
-        if head.length is None:
-            self._heads.check_arrived(len(data) - start, head.size)
         self._head = head
         with memoryview(data) as view, view[start:] as body:
             if head.length is None:
@@ -361,37 +348,34 @@ class Decoder:
         """True if the body is to be decoded as text: see `Frame`."""
         return self._classes.get(head.command, Frame).body_as_text
 
-    def _continue_body(self, head: Head, data: bytes, out: list[Frame | HeartbeatMarker]) -> int:
-        """Add to an incomplete body. Return the position after its end, or -1 if it is still incomplete."""
+    def _continue_body(self, head: Head, data: bytes, out: list[Frame | HeartbeatMarker]) -> int | None:
+        """Add to an incomplete body. Return the position after its end, or None if it is still incomplete."""
         pos = 0
-        body: Any = None
         if head.body is not None:
             pos = head.body.left
             with memoryview(data) as view, view[:pos] as part:
                 head.body.write(part)
             if len(data) <= pos:
-                return -1
-            body = head.body.content()
+                return None
+            if not data[pos]:
+                self._finish(head, head.body.content(), out)
+                return pos + 1
+            self._heads.salvage(head, RemoteProtocolError(_WRONG_LENGTH))
+            self._partial = bytearray(head.body.arrived())
             head.body = None
-            if data[pos]:
-                self._heads.salvage(head, RemoteProtocolError(_WRONG_LENGTH))
-                self._partial = bytearray(body)
-        if head.length is None:
-            partial, from_here = self._partial, pos
-            pos = data.find(0, from_here)
-            partial += data[from_here:] if pos < 0 else data[from_here:pos]
-            self._heads.check_arrived(len(partial), head.size)
-            if pos < 0:
-                return -1
-            self._partial = bytearray()
-            body = str(partial, "utf-8", "replace") if self._is_text(head) else bytes(partial)
-        self._head = None
+        partial = self._partial
+        end = data.find(0, pos)
+        partial += data[pos:] if end == -1 else data[pos:end]
+        self._heads.check_arrived(len(partial), head.size)
+        if end == -1:
+            return None
+        body = str(partial, "utf-8", "replace") if self._is_text(head) else bytes(partial)
+        partial.clear()
         self._finish(head, body, out)
-        return pos + 1
+        return end + 1
 
     def _finish(self, head: Head, body: Any, out: list[Frame | HeartbeatMarker]) -> None:
-        if head.length is None:
-            self._heads.check_arrived(len(body), head.size)
+        self._head = None
         out.append(self._frame(head, body))
         if head.fault is not None:
             raise head.fault

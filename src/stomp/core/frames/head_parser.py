@@ -38,7 +38,7 @@ class Head:
         length: the number in content-length; None if the body ends at the first NUL.
         size: the size of the head in bytes.
         body: the buffer of an incomplete body of known length; else None.
-        lines: the header lines, from which a `HeadTemplate` can be made; None if the headers differ from them.
+        lines: the header lines, from which a `HeadTemplate` can be made.
         fault: the error to raise after the frame was delivered, or None: see `Heads.salvage`.
     """
 
@@ -50,7 +50,7 @@ class Head:
         self.length: int | None = length
         self.size: int = size
         self.body: BodyBuffer | None = None
-        self.lines: list[str] | None = None
+        self.lines: list[str] = []
         self.fault: RemoteProtocolError | None = None
 
 
@@ -141,12 +141,10 @@ class Heads:
         if replaced:
             headers.raw_head = raw
             self._note(
-                "not-utf8",
-                "a header is not UTF-8: U+FFFD stands for what cannot be decoded; raw_head has the original bytes",
+                "a header is not UTF-8: U+FFFD stands for what cannot be decoded; raw_head has the original bytes"
             )
         head = Head(command, headers, None, len(raw))
-        if not (replaced or self._trim):
-            head.lines = lines
+        head.lines = lines
         try:
             head.length = self._content_length(headers)
             if head.length is not None:
@@ -178,10 +176,10 @@ class Heads:
         if command.endswith("\r") and version is not None and not version.crlf:
             # STOMP 1.0 and 1.1 end lines with LF. If only a header line ends with CR, the CR is part of the value.
             lines = [line.removesuffix("\r") for line in lines]
-            self._note("crlf", f"lines end with CR LF, which STOMP {version.number} does not allow")
-        word = command.rstrip(" \t\r").upper()
+            self._note("lines end with CR LF, which STOMP {} does not allow", version.number)
+        word = command.rstrip().upper()
         if word != command.removesuffix("\r"):
-            self._note("command", f"the command {command!r} was read as {word}")
+            self._note("the command {!r} was read as {}", command, word)
         return word, lines
 
     def _pair(self, line: str, version: Version | None) -> tuple[str, str] | None:
@@ -190,7 +188,7 @@ class Heads:
         if not colon:
             if not self._lenient:
                 raise RemoteProtocolError("a header line has no colon")
-            self._note("colon", f"a header line of {len(line)} characters has no colon and was ignored")
+            self._note("a header line of {} characters has no colon and was ignored", len(line))
             return None
         if self._trim:
             name, value = name.strip(), value.strip()
@@ -200,7 +198,7 @@ class Heads:
         if not name:
             if not self._lenient:
                 raise RemoteProtocolError("a header has an empty name")
-            self._note("name", "a header has an empty name and was ignored")
+            self._note("a header has an empty name and was ignored")
             return None
         return name, value
 
@@ -211,7 +209,7 @@ class Heads:
             if not self._lenient:
                 raise
             # STOMP 1.2, "Value Encoding", calls it a fatal error, but it leaves no doubt about the end of the frame.
-            self._note("escape", f"{err.message}: it was kept as it is")
+            self._note("{}: it was kept as it is", err.message)
             return version.unescape(text, keep_undefined=True)
 
     def salvage(self, head: Head, fault: RemoteProtocolError) -> None:
@@ -225,17 +223,16 @@ class Heads:
         head.length, head.fault = None, fault
 
     def _content_length(self, headers: Headers) -> int | None:
-        text = headers.get("content-length")
-        if text is None:
+        texts = headers.all("content-length")
+        if not texts:
             return None
-        texts = headers.all("content-length") if headers.repeated else [text]
         if len(texts) > 1 and not self._lenient:
             raise RemoteProtocolError("content-length is given more than once")
         if len(set(texts)) > 1:
             # STOMP 1.2, "Repeated Header Entries": the first one is used. A missing NUL after the body shows if it is
             # wrong.
-            self._note("repeated", "content-length is given more than once: the first one counts")
-        return self.length(text)
+            self._note("content-length is given more than once: the first one counts")
+        return self.length(texts[0])
 
     def length(self, text: str) -> int:
         """Parse a content-length.
@@ -248,7 +245,7 @@ class Heads:
             odd = _ODD_LENGTH.fullmatch(text) if self._lenient else None
             if odd is None:
                 raise RemoteProtocolError(f"content-length {text[:40]!r} is not a number")
-            self._note("length", f"content-length {text[:40]!r} is not written as a plain number")
+            self._note("content-length {!r} is not written as a plain number", text[:40])
             text = odd[1]
         if len(text) > 18:
             raise LimitExceeded("content-length has more than 18 digits", limit="body")
@@ -279,11 +276,11 @@ class Heads:
         if length > limits.frame - head_size:
             raise LimitExceeded(f"a frame is larger than {limits.frame} bytes", limit="frame")
 
-    def _note(self, kind: str, text: str) -> None:
-        """Add a note about a violation, once per rule: a broken peer must not fill the log."""
-        if kind not in self._noted:
-            self._noted.add(kind)
-            self._latest.append(text)
+    def _note(self, text: str, *values: object) -> None:
+        """Add a note about a violation, once for each `text`: a broken peer must not fill the log."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self._latest.append(text.format(*values))
 
 
 def _name_of(head: Head) -> str:

@@ -178,8 +178,7 @@ class HeadTemplates:
         self._scanner = scanner
         self._known: dict[tuple[str, ...], HeadTemplate] = {}
         self._bytes_left = _MAX_BYTES
-        # No frame begins with a NUL.
-        self.latest: HeadTemplate = HeadTemplate("\0", [], Headers(), default)
+        self.latest: HeadTemplate = HeadTemplate("", [], Headers(), default)  # which matches nothing
 
     def find(self, data: bytes, pos: int, stop: int) -> HeadTemplate | None:
         """Find the template that matches the head at `pos`, and make it `latest`; None if there is none."""
