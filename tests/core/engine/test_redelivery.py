@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from stomp.core.engine import acknowledge, receive, send
+from stomp.core.engine import acknowledge, receive, request_reply, send, transaction_ops
 from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.redelivery import Redelivery
 from stomp.core.engine.send import OutgoingMessage
-from stomp.core.errors import AlreadySettled, StaleDelivery
+from stomp.core.engine.status import ClientState
+from stomp.core.errors import AlreadySettled, ConnectionLost, StaleDelivery
 from stomp.core.frames.frame import Headers
 from tests.core.stage import Run, Stage
 
@@ -224,3 +225,101 @@ def test_waits_grow_until_nothing_fails_for_a_while() -> None:
     assert waits == [1.0, 2.0, 4.0, 8.0, 8.0]
     redelivery.add(BaseMessage("MESSAGE", Headers()), now + 16.0)
     assert redelivery.due == now + 17.0
+
+
+def test_waits_are_counted_without_jitter() -> None:
+    redelivery = Redelivery(Backoff(initial=1.0, increase=1.0, jitter=1.0, maximum=8.0))
+    redelivery.add(BaseMessage("MESSAGE", Headers()), 0.0)
+    assert redelivery.due == 1.0
+
+
+def test_a_failure_within_two_waits_gets_a_longer_wait() -> None:
+    redelivery = Redelivery(Backoff(initial=4.0, increase=1.0, jitter=0.0, maximum=100.0))
+    redelivery.add(BaseMessage("MESSAGE", Headers()), 0.0)
+    redelivery.begin(4.0)
+    redelivery.clear()
+    redelivery.add(BaseMessage("MESSAGE", Headers()), 11.9)
+    assert redelivery.due == 11.9 + 8.0
+
+
+def test_messages_after_a_failed_one_have_a_complete_subscription() -> None:
+    stage = artemis()
+    subscription, [failed] = delivered(stage, "client")
+    before = failed.subscription
+    assert before is not None
+    fail(stage, failed)
+    stage.deliver(subscription, "next")
+    [following] = subscription.queue.messages
+    after = following.subscription
+    assert after is not before
+    assert (after.destination, after.ack, after.headers) == (before.destination, before.ack, before.headers)
+
+
+def test_nothing_is_given_back_while_the_subscriptions_are_restored() -> None:
+    """With threads, a message may arrive and fail before the client is connected again."""
+    stage = artemis()
+    _, [failed] = delivered(stage)
+    stage.engine.state = ClientState.RECONNECTING
+    fail(stage, failed)
+    stage.do(acknowledge.give_back_gen(stage.engine, 1.0))
+    assert stage.link.sent == []
+    assert stage.engine.redelivery.due == 2.0
+
+
+def test_connection_is_closed_if_the_session_does_not_report_the_missing_receipt() -> None:
+    stage = artemis()
+    subscription, [failed] = delivered(stage)
+    fail(stage, failed)
+    stage.clock.advance(1.0)
+    receiving(stage, subscription)
+    stage.link.take("DISCONNECT")
+    assert stage.link.session.next_deadline() == 6.0
+    stage.clock.advance(4.9)
+    stage.go_on()
+    assert not stage.link.hung_up
+    stage.clock.advance(0.1)
+    stage.go_on()
+    assert stage.link.hung_up
+    assert stage.engine.needs_reconnect
+    assert isinstance(stage.engine.error, ConnectionLost)
+    assert stage.engine.error.message.startswith("giving back 1 message that failed")
+
+
+@pytest.mark.parametrize("other", ["reply", "transaction"])
+def test_connection_is_kept_for_a_reply_and_for_a_transaction(other: str) -> None:
+    stage = artemis(nonce="n")
+    subscription, [failed] = delivered(stage)
+    if other == "reply":
+        waiting = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage("/queue/b", b"?"), 100.0))
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    else:
+        record = stage.do(transaction_ops.begin_gen(stage.engine, 100.0))
+    started = stage.link.sent.pop()
+    fail(stage, failed)
+    receiving(stage, subscription)
+    stage.advance(1.0)
+    assert stage.link.sent == []
+    if other == "reply":
+        correlation = started.headers["correlation-id"]
+        stage.link.say("MESSAGE", subscription="/temp-queue/reply-n", correlation_id=correlation, message_id="r")
+        assert waiting.done
+    else:
+        stage.run(transaction_ops.commit_gen(stage.engine, record, 100.0))
+        stage.link.confirm(stage.link.take("COMMIT"))
+    stage.advance(1.0)
+    stage.link.take("DISCONNECT")
+
+
+def test_giving_back_is_not_a_lost_connection() -> None:
+    stage = artemis(reattempts=1)
+    subscription, [message] = delivered(stage)
+    for _ in range(3):
+        fail(stage, message)
+        run = receiving(stage, subscription)
+        stage.advance(100.0)
+        stage.link.confirm(stage.link.take("DISCONNECT"))
+        stage.reconnect(server="ActiveMQ-Artemis/2.31")  # at once
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+        stage.deliver(subscription, "again")
+        message = run.result
+    assert not stage.engine.losses.failures

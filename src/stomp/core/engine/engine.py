@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stomp.core.diagnostics import Counters, RecentFrames
 from stomp.core.engine.broker_connection import BrokerConnection
 from stomp.core.engine.broker_profiles import profile_for_server
-from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation, PendingConfirmations
 from stomp.core.engine.effects import ClientLink, Log, Signal
 from stomp.core.engine.losses import Losses, exhausted, is_stable
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from stomp.core.engine.config import ClientConfig
     from stomp.core.engine.message_queue import MessageQueue
     from stomp.core.engine.transactions import TransactionRecord
+    from stomp.core.session.ledger import ActiveSubscription
 
 _C = TypeVar("_C", bound=BaseConfirmation)
 
@@ -379,7 +379,7 @@ class ClientEngine:
         unmatched = taken = size = 0
         answered = False
         queues: list[MessageQueue] = []
-        latest: object = self
+        latest: ActiveSubscription | None = None
         subscription: ClientSubscription | None = None
         append: Callable[[BaseMessage], object] | None = None
         for event in events:
@@ -390,7 +390,7 @@ class ClientEngine:
                         answered = True
                 else:
                     self._process_control_event(connection, event, now)
-                    latest = self  # the event may have ended the subscription: look it up again
+                    latest = None  # the event may have ended the subscription: look it up again
                 continue
             active = event.subscription
             if active is not latest or active is None:
@@ -556,11 +556,12 @@ class ClientEngine:
         self.redelivery.clear()
         if event.reason is not Reason.CLEAN or self.pending or self.replies:
             lost.recent = self.recorder.lines()  # otherwise this error is not reported
-        if connection.connected and not (self.closing or connection.reconnect_reason):
+        if connection.reconnect_reason:
+            self.losses.reset()  # it was not lost: the next attempts are not those after a failure
+        elif connection.connected and not self.closing:
             self._count_loss(connection, lost, now)
-        resend = self.config.on_unknown is OnUnknown.RESEND and not self.closing
         for request in self.pending.all():
-            if not (resend and request.frame is not None):
+            if self.closing or request.frame is None:  # else it is sent again
                 self.settle_request(request.receipt, self._outcome_unknown(lost))
         for record in self._transactions.values():
             record.state = "void"
