@@ -82,6 +82,7 @@ class Run:
         self.done = False
         self.error: BaseException | None = None
         self._result: Any = None
+        self._notified = False
 
     @property
     def result(self) -> Any:
@@ -97,11 +98,15 @@ class Run:
         answer: Any = None
         if self.wait is not None and failure is None:
             late = self.wait.deadline is not None and self.stage.clock() >= self.wait.deadline
-            ready = self.wait.predicate()
-            if not ready and not late:
+            if not self._notified and not late:
+                return False  # a driver looks again only when the signal is notified
+            self._notified = False
+            answer = self.wait.predicate()
+            if not answer and not late:
                 return False
-            answer = ready
-        self.wait = None
+        if self.wait is not None:
+            self.wait.signal.remove_callback(self._on_notify)
+            self.wait = None
         while True:
             try:
                 effect = self._program.throw(failure) if failure else self._program.send(answer)
@@ -120,11 +125,16 @@ class Run:
                     answer = False
                     continue
                 self.wait = effect
+                self._notified = False
+                effect.signal.add_callback(self._on_notify)
                 return True
             try:
                 answer = self.stage.perform(effect)
             except Exception as err:
                 failure = err
+
+    def _on_notify(self) -> None:
+        self._notified = True
 
     def throw(self, error: BaseException) -> None:
         """What a driver does when its caller is cancelled while it waits."""
@@ -140,6 +150,7 @@ class Stage:
     def __init__(self, **config: Any) -> None:
         self.clock = FakeClock()
         self._said: list[str] = []
+        self.warnings: list[str] = []  # those of `said` that are for WARNING
         self.calls: list[Any] = []
         config.setdefault("addresses", ("a:1",))
         self.engine = ClientEngine(ClientConfig(**config), self)
@@ -161,7 +172,10 @@ class Stage:
         """See `stomp.core.engine.effects.Log`."""
         self._said.append(text % args)
 
-    warning = info
+    def warning(self, text: str, *args: object) -> None:
+        """See `stomp.core.engine.effects.Log`."""
+        self.info(text, *args)
+        self.warnings.append(self._said[-1])
 
     def flush(self) -> None:
         """See `stomp.core.engine.effects.Log`."""

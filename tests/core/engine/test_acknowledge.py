@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine import acknowledge, receive, subscriptions
+from stomp.core.engine import acknowledge, receive, subscriptions, transaction_ops
 from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.transactions import TransactionRecord
@@ -209,3 +209,70 @@ def test_the_writer_may_delay_an_acknowledgement(stage: Stage) -> None:
     stage.link.transmit = transmit  # type: ignore[method-assign]
     stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     assert delays == [True]
+
+
+def test_a_stale_message_is_stale_whatever_the_next_broker_supports() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    [message] = delivered(stage)
+    stage.link.hang_up()
+    stage.reconnect(server="ActiveMQ-Artemis/2.31")
+    record = TransactionRecord("t", 2)
+    for transaction in (None, record):
+        with pytest.raises(StaleDelivery, match="connection 1, which is gone"):
+            stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, transaction=transaction))
+
+
+def test_a_message_without_connection_is_stale_before_the_client_is_connected(stage: Stage) -> None:
+    [message] = delivered(stage)
+    message.connection = None
+    with pytest.raises(StaleDelivery, match="it came over a connection, which is gone"):
+        stage.do(acknowledge.settle_gen(Stage().engine, message, 30))
+
+
+@pytest.mark.parametrize(("server", "negative"), [("ActiveMQ/5.17.2", False), ("RabbitMQ/3.10.8", True)])
+def test_a_transaction_has_the_acknowledgements_that_the_broker_supports(server: str, negative: bool) -> None:
+    stage = Stage()
+    stage.connect(server=server)
+    [message] = delivered(stage)
+    record = TransactionRecord("t", 1)
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=negative, transaction=record))
+    frame = stage.link.take("NACK" if negative else "ACK")
+    assert frame.headers == {"id": "ack-0", "transaction": "t"}
+
+
+def test_a_message_that_needs_no_ack_cannot_be_given_back() -> None:
+    stage = Stage()
+    stage.connect(server="ActiveMQ-Artemis/2.31")
+    [message] = delivered(stage, "auto")
+    with pytest.raises(UsageError, match="cannot be refused: its subscription has ack='auto'"):
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, requeue=True))
+
+
+def test_second_settlement_says_that_there_was_a_first(stage: Stage) -> None:
+    [message] = delivered(stage)
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
+    with pytest.raises(AlreadySettled, match="^this message has already been acknowledged or rejected$"):
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
+
+
+def test_an_ack_frame_is_positive_by_default(stage: Stage) -> None:
+    [message] = delivered(stage)
+    assert acknowledge.build_ack(stage.engine, message).command == "ACK"
+
+
+@pytest.mark.parametrize(("ack", "other", "left"), [("client-individual", 0, 1), ("client", 2, 2)])
+def test_abort_restores_only_what_was_acknowledged_in_the_transaction(ack: str, other: int, left: int) -> None:
+    stage = Stage()
+    stage.connect()
+    messages = delivered(stage, ack, 3 if ack == "client" else 2)
+    record = stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    stage.do(acknowledge.settle_gen(stage.engine, messages[1], 30, transaction=record))
+    stage.do(acknowledge.settle_gen(stage.engine, messages[other], 30))
+    assert stage.engine.unsettled == 0
+    run = stage.run(transaction_ops.abort_gen(stage.engine, record, 30))
+    stage.link.confirm(stage.link.sent[-1])
+    assert run.result is None
+    assert stage.engine.unsettled == left
+    with pytest.raises(AlreadySettled):
+        stage.do(acknowledge.settle_gen(stage.engine, messages[other], 30))

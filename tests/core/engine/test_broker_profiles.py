@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stomp.core.engine.broker_profiles import (
@@ -264,3 +266,35 @@ def test_frames_over_a_websocket_are_checked_for_brokers_that_damage_them() -> N
     spring(b"x" * 1_000_000)
     with pytest.raises(Unsupported):
         spring(b"\xff")
+
+
+def test_refusal_has_the_reason_if_one_is_known() -> None:
+    unknown = GENERIC.refuse("delay")
+    assert (unknown.message, unknown.hint) == ("this broker has no delay", "")
+    known = RABBITMQ.refuse("delay", "try again")
+    assert known.message == "RabbitMQ has no delay: without a plugin there is no delayed delivery"
+    assert known.hint == "try again"
+
+
+def test_refused_expiry_delay_and_acknowledgement_say_what_to_do() -> None:
+    for options in ({"ttl": 1}, {"delay": 1}):
+        with pytest.raises(Unsupported) as caught:
+            send_headers(GENERIC, **options)
+        assert caught.value.hint == "pass the broker's headers with headers=, or its kind with broker="
+    with pytest.raises(Unsupported) as caught:
+        subscribe_headers(SPRING, ack="client")
+    assert caught.value.hint == "subscribe with ack='auto'"
+
+
+def test_absolute_expiry_counts_from_the_given_time() -> None:
+    assert send_headers(ACTIVEMQ, ttl=1) == {"expires": 1000}
+    with pytest.raises(UsageError, match="^ttl is 0"):
+        send_headers(ACTIVEMQ, ttl=0)
+
+
+def test_a_broker_may_limit_only_the_size_of_websocket_messages() -> None:
+    check = web_message_check(None, replace(ACTIVEMQ, web_text_only=False))
+    assert check is not None
+    check(b"\xff")
+    with pytest.raises(Unsupported, match="at most 65536 bytes"):
+        check(b"x" * 65_537)

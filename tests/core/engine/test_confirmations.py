@@ -105,3 +105,36 @@ def test_repr_has_the_outcome() -> None:
     assert repr(confirmation) == "<BaseConfirmation 7 pending>"
     confirmation.settle()
     assert repr(confirmation) == "<BaseConfirmation 7 confirmed>"
+
+
+def test_new_confirmation_is_pending() -> None:
+    confirmation = BaseConfirmation("1", None, 5)
+    assert not confirmation.done()
+    assert (confirmation.size, confirmation.generation, confirmation.attempts) == (5, 0, 0)
+    assert (confirmation.outcome, confirmation.error) == (None, None)
+
+
+def test_window_and_counters_add_up() -> None:
+    waiting = PendingConfirmations(10, 100)
+    asked(waiting, "1", 60)
+    asked(waiting, "2", 30)
+    assert waiting.fits(10)
+    assert not waiting.fits(11)
+    waiting.settle("1", None)
+    waiting.settle("2", None)
+    assert waiting.confirmed == 2
+
+
+def test_one_answer_may_show_the_outcome_of_several_sends() -> None:
+    waiting = PendingConfirmations(10, 100)
+    first, _answered = asked(waiting, "1"), asked(waiting, "2")
+    waiting.attribute_error(BrokerError("a"))  # answers 1 or 2
+    last = asked(waiting, "3")
+    waiting.attribute_error(BrokerError("b"))  # answers 1, 2 or 3
+    outcomes: list[object] = []
+    for confirmation in (first, last):
+        confirmation.when_done(outcomes.append)
+    for call in waiting.settle("2", None):
+        call()
+    assert outcomes == [first, last]
+    assert [str(each.error) for each in (first, last)] == ["a", "b"]

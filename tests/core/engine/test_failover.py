@@ -3,7 +3,7 @@
 import pytest
 
 from stomp.core.engine.failover import Attempt, Backoff, Exhausted, Failover
-from stomp.core.errors import AuthenticationFailed, BrokerError, ConnectionLost
+from stomp.core.errors import AuthenticationFailed, BrokerError, ConnectionLost, UsageError
 
 
 def no_luck() -> float:
@@ -115,3 +115,22 @@ def test_continued_series_begins_with_the_remaining_address() -> None:
     assert [policy.next(), policy.next()] == [Attempt("b", 0.0), Attempt("a", 1.0)]
     assert policy.has_addresses(["a", "b"])
     assert not policy.has_addresses(["b", "a"])
+
+
+@pytest.mark.parametrize("name", ["initial", "increase", "jitter", "maximum"])
+def test_back_off_takes_no_negative_numbers(name: str) -> None:
+    Backoff(**{name: 0})
+    with pytest.raises(UsageError, match=rf"Backoff\.{name}") as caught:
+        Backoff(**{name: -1})
+    assert caught.value.hint == "pass a number, 0 or more"
+
+
+def test_there_are_three_attempts_by_default() -> None:
+    policy = Failover(["a"], random=no_luck)
+    assert addresses(policy, 3) == ["a"] * 3
+    assert policy.next() == Exhausted("3 attempts failed")
+
+
+def test_shuffle_gives_each_place_the_same_chance() -> None:
+    policy = Failover(["a", "b", "c"], shuffle=True, random=lambda: 0.5)
+    assert addresses(policy, 3) == ["a", "c", "b"]

@@ -82,11 +82,7 @@ class Signal:
 
     def remove_callback(self, callback: Callable[[], None]) -> None:
         """Remove a callback that was added by `add_callback`."""
-        callbacks = self._callbacks
-        # Nearly always it is the only one.
-        self._callbacks = (
-            () if callbacks == (callback,) else tuple([each for each in callbacks if each != callback])
-        )
+        self._callbacks = tuple([each for each in self._callbacks if each != callback])
 
     def notify(self) -> None:
         """Call all callbacks: there was a change."""

@@ -125,9 +125,13 @@ def _establish_gen(engine: ClientEngine, random: Random) -> Operation[None]:
             engine.warn("%s", err)
 
 
+def _closed_meanwhile() -> NotConnected:
+    return NotConnected("the client was closed while it was connecting")
+
+
 def _raise_if_closed(engine: ClientEngine, run_number: int) -> None:
     if engine.run_number != run_number:
-        raise NotConnected("the client was closed while it was connecting")
+        raise _closed_meanwhile()
 
 
 def _all_failed(engine: ClientEngine, why: str, failures: list[BaseException]) -> StompError:
@@ -182,7 +186,7 @@ def _connect_once_gen(engine: ClientEngine, address: Any) -> Operation[None]:
     link = yield OpenConnection(address)
     if engine.run_number != run_number:
         yield CloseConnection(link)
-        _raise_if_closed(engine, run_number)
+        raise _closed_meanwhile()
     connection = engine.attach(link, address)
     try:
         yield from _log_in_gen(engine, connection, login, passcode, extra)
@@ -217,7 +221,7 @@ def _log_in_gen(
 ) -> Operation[None]:
     config = engine.config
     now = yield Now()
-    headers = {**({"client-id": config.client_id} if config.client_id else {}), **(extra or {})}
+    headers = {"client-id": config.client_id or None, **(extra or {})}
     frame = commands.connect(
         config.versions,
         config.vhost,
@@ -241,7 +245,7 @@ def _log_in_gen(
         now + config.connect_timeout + _GRACE,
     )
     if engine.closing:
-        raise NotConnected("the client was closed while it was connecting")
+        raise _closed_meanwhile()
     if connection.connected and engine.connection is connection:
         return _check_version(connection, config.versions)
     closed = connection.link.session.closed
@@ -257,7 +261,9 @@ def _check_version(connection: BrokerConnection, versions: tuple[str, ...]) -> N
 
     A broker that sends no version uses STOMP 1.0 (STOMP 1.1, "Protocol Negotiation").
     """
-    spoken = connection.link.session.version.number if connection.link.session.version is not None else ""
+    version = connection.link.session.version
+    assert version is not None
+    spoken = version.number
     if spoken in versions:
         return
     raise ConnectFailed(
@@ -352,7 +358,7 @@ def _wait_until_gen(
 
 def _raise_if_lost(engine: ClientEngine, connection: BrokerConnection) -> None:
     if engine.closing:
-        raise NotConnected("the client was closed while it was connecting")
+        raise _closed_meanwhile()
     if engine.connection is not connection:
         closed = connection.link.session.closed
         lost = ConnectionLost(closed.why if closed is not None else "the connection was lost")

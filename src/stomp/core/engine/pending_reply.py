@@ -22,7 +22,7 @@ class PendingReply(Signal):
 
     __slots__ = ("count", "error", "messages")
 
-    def __init__(self, count: int = 1) -> None:
+    def __init__(self, count: int) -> None:
         super().__init__()
         self.count = count
         self.messages: list[BaseMessage] = []
