@@ -7,6 +7,8 @@ import pytest
 from stomp.core.engine import acknowledge, subscriptions
 from stomp.core.engine.broker_profiles import SPRING
 from stomp.core.engine.effects import Wait
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.losses import QUIET
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import BrokerError, NotConnected, ReceiptMissing, Unsupported, UsageError
@@ -287,3 +289,63 @@ def test_closed_subscription_is_to_be_made_again(stage: Stage) -> None:
     assert caught.value.hint == "subscribe again"
     subscription.error = BrokerError("gone")  # it is raised by the next receive
     subscription.queue.check_open()
+
+
+def restoring() -> tuple[Stage, ClientSubscription, ClientSubscription]:
+    """A client that has sent one SUBSCRIBE again and waits before the next one, which may end connections."""
+    stage = Stage(backoff=Backoff(initial=0.0))
+    stage.connect(server="RabbitMQ/3.10.8")
+    kept = stage.subscribe("/queue/kept", "client-individual")
+    suspect, _ = subscribing_to(stage, "suspect")
+    for _ in "12":
+        stage.link.hang_up()
+        stage.reconnect(server="RabbitMQ/3.10.8")
+    frame = stage.link.take("SUBSCRIBE")
+    assert frame.headers["id"] == kept.id
+    stage.link.confirm(frame)
+    assert stage.engine.state is ClientState.RECONNECTING
+    assert not stage.link.sent
+    return stage, kept, suspect
+
+
+def test_subscription_that_was_restored_already_is_ended_at_the_broker() -> None:
+    """Otherwise the broker would go on delivering to it, and nobody would acknowledge the messages."""
+    stage, kept, _ = restoring()
+    run = unsubscribing(stage, kept)
+    assert not run.done
+    stage.advance(QUIET)
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    stage.advance(QUIET)
+    assert stage.engine.state is ClientState.CONNECTED
+    frame = stage.link.take("UNSUBSCRIBE")
+    assert frame.headers["id"] == kept.id
+    stage.link.confirm(frame)
+    assert run.result is None
+    assert kept.ended
+
+
+def test_subscription_that_was_not_restored_yet_is_not_sent_again() -> None:
+    stage, _, suspect = restoring()
+    assert unsubscribing(stage, suspect).result is None
+    stage.advance(QUIET)
+    stage.advance(QUIET)
+    assert stage.engine.state is ClientState.CONNECTED
+    assert not stage.link.sent
+
+
+def test_unsubscribing_ends_with_a_connection_that_is_lost_while_it_is_restored() -> None:
+    stage, kept, _ = restoring()
+    run = unsubscribing(stage, kept)
+    stage.link.hang_up()
+    assert run.result is None
+    assert kept.ended
+
+
+def test_unsubscribing_waits_for_the_connection_until_its_deadline() -> None:
+    stage, kept, _ = restoring()
+    run = stage.run(subscriptions.unsubscribe_gen(stage.engine, kept, stage.clock() + 0.5, delete=False))
+    stage.advance(0.4)
+    assert not run.done
+    stage.advance(0.1)
+    assert run.result is None
+    assert kept.ended

@@ -260,7 +260,14 @@ def unsubscribe_gen(
     """
     if subscription.ended:
         return
-    connection = engine.connection
+    while (
+        (connection := engine.connection) is not None
+        and engine.state is ClientState.RECONNECTING
+        and subscription.generation == connection.generation
+    ):
+        # Its SUBSCRIBE was sent again, or is about to be sent: UNSUBSCRIBE has to follow it.
+        if not (yield Wait(engine.state_changed, partial(_is_restored, engine, connection), deadline)):
+            break
     if (
         connection is None
         or engine.state is not ClientState.CONNECTED
@@ -288,6 +295,11 @@ def unsubscribe_gen(
         pass  # the subscription has ended with the connection
     finally:
         engine.drop_subscription(subscription)
+
+
+def _is_restored(engine: ClientEngine, connection: BrokerConnection) -> bool:
+    """Return True when a new connection may be used, or has ended before."""
+    return engine.state is not ClientState.RECONNECTING or engine.connection is not connection
 
 
 def _unsubscribe_frames(
