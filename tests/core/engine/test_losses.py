@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions
+from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions, transaction_ops
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import SendFrame
@@ -15,7 +15,7 @@ from stomp.core.engine.losses import QUIET, STABLE_AFTER
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.errors import BrokerError, ConnectFailed, ConnectionLost, RetriesExhausted
+from stomp.core.errors import BrokerError, ConnectFailed, ConnectionLost, OutcomeUnknown, RetriesExhausted
 from tests.core.stage import FakeLink, Stage
 
 DOUBLING = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=8.0)
@@ -460,3 +460,12 @@ def test_a_send_that_is_not_to_be_repeated_is_unknown_at_once() -> None:
     stage.link.hang_up()
     assert confirmation.outcome == "unknown"
     assert not isinstance(confirmation.error, RetriesExhausted)
+
+
+def test_a_request_that_is_not_repeated_is_unknown_and_not_given_up() -> None:
+    stage = make_stage(max_losses=1)
+    record = stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    committing = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
+    stage.link.hang_up()
+    assert type(committing.error) is OutcomeUnknown
+    assert not any("given up" in line for line in stage.said)

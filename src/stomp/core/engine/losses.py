@@ -95,11 +95,7 @@ class Losses:
             The request to give up; None if there is none.
         """
         ours = connection.generation
-        subscribing = {
-            subscription.receipt: subscription
-            for subscription in subscriptions
-            if subscription.receipt and subscription.generation == ours
-        }
+        subscribing = {subscription.receipt: subscription for subscription in subscriptions}
         candidate_error: list[Request] = [
             subscribing.get(each.receipt, each) for each in requests if each.generation == ours
         ]
@@ -120,8 +116,10 @@ class Losses:
             self._together[each] += 1
         if len(candidate_error) != 1:
             return None
-        self._alone[candidate_error[0]] += 1
-        return candidate_error[0] if 0 <= self._max_losses <= self._alone[candidate_error[0]] else None
+        request = candidate_error[0]
+        self._alone[request] += 1
+        is_repeated = isinstance(request, ClientSubscription) or request.frame is not None
+        return request if is_repeated and 0 <= self._max_losses <= self._alone[request] else None
 
 
 def is_stable(connection: BrokerConnection, confirmed: int, now: float) -> bool:
@@ -150,7 +148,8 @@ def exhausted(request: Request, lost: StompError, losses: int) -> RetriesExhaust
         what = f"SUBSCRIBE to {request.config.destination}"
     else:
         frame = request.frame
-        what = f"SEND to {frame.headers.get('destination', '')} ({len(frame.body)} bytes)" if frame else "it"
+        assert frame is not None
+        what = f"SEND to {frame.headers['destination']} ({len(frame.body)} bytes)"
     error = RetriesExhausted(
         f"given up: {losses} connections in a row were lost after {what}: {lost.message}",
         hint="the broker may not accept it: check its log and its limits",
