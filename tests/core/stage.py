@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from stomp.core.engine.config import ClientConfig
@@ -151,6 +152,8 @@ class Stage:
         self.clock = FakeClock()
         self._said: list[str] = []
         self.warnings: list[str] = []  # those of `said` that are for WARNING
+        self.has_counts = False
+        self.flushed = 0
         self.calls: list[Any] = []
         config.setdefault("addresses", ("a:1",))
         self.engine = ClientEngine(ClientConfig(**config), self)
@@ -166,7 +169,6 @@ class Stage:
         return self._said
 
     has_info = True
-    has_counts = False
 
     def info(self, text: str, *args: object) -> None:
         """See `stomp.core.engine.effects.Log`."""
@@ -179,6 +181,7 @@ class Stage:
 
     def flush(self) -> None:
         """See `stomp.core.engine.effects.Log`."""
+        self.flushed += 1
 
     @property
     def link(self) -> FakeLink:
@@ -217,7 +220,9 @@ class Stage:
         if isinstance(effect, Now):
             return self.clock()
         if isinstance(effect, Call):
-            return effect.function()
+            with contextlib.suppress(*[Exception] * effect.guarded):
+                return effect.function()
+            return None
         if isinstance(effect, OpenConnection):
             self.dialed.append(effect.address)
             failure = self.failures.pop(0) if self.failures else None

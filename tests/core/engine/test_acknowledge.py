@@ -220,7 +220,9 @@ def test_a_stale_message_is_stale_whatever_the_next_broker_supports() -> None:
     record = TransactionRecord("t", 2)
     for transaction in (None, record):
         with pytest.raises(StaleDelivery, match="connection 1, which is gone"):
-            stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, transaction=transaction))
+            stage.do(
+                acknowledge.settle_gen(stage.engine, message, 30, negative=True, transaction=transaction)
+            )
 
 
 def test_a_message_without_connection_is_stale_before_the_client_is_connected(stage: Stage) -> None:
@@ -252,7 +254,7 @@ def test_a_message_that_needs_no_ack_cannot_be_given_back() -> None:
 def test_second_settlement_says_that_there_was_a_first(stage: Stage) -> None:
     [message] = delivered(stage)
     stage.do(acknowledge.settle_gen(stage.engine, message, 30))
-    with pytest.raises(AlreadySettled, match="^this message has already been acknowledged or rejected$"):
+    with pytest.raises(AlreadySettled, match=r"^this message has already been acknowledged or rejected$"):
         stage.do(acknowledge.settle_gen(stage.engine, message, 30))
 
 
@@ -262,7 +264,9 @@ def test_an_ack_frame_is_positive_by_default(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("ack", "other", "left"), [("client-individual", 0, 1), ("client", 2, 2)])
-def test_abort_restores_only_what_was_acknowledged_in_the_transaction(ack: str, other: int, left: int) -> None:
+def test_abort_restores_only_what_was_acknowledged_in_the_transaction(
+    ack: str, other: int, left: int
+) -> None:
     stage = Stage()
     stage.connect()
     messages = delivered(stage, ack, 3 if ack == "client" else 2)

@@ -288,7 +288,7 @@ def test_refused_expiry_delay_and_acknowledgement_say_what_to_do() -> None:
 
 def test_absolute_expiry_counts_from_the_given_time() -> None:
     assert send_headers(ACTIVEMQ, ttl=1) == {"expires": 1000}
-    with pytest.raises(UsageError, match="^ttl is 0"):
+    with pytest.raises(UsageError, match=r"^ttl is 0"):
         send_headers(ACTIVEMQ, ttl=0)
 
 

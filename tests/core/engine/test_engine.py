@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine import receive, request_reply, send, subscriptions
+from stomp.core.engine import lifecycle, receive, request_reply, send, subscriptions, transaction_ops
+from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation
+from stomp.core.engine.engine import ClientEngine
 from stomp.core.engine.hooks import Hooks
+from stomp.core.engine.message import deflated
 from stomp.core.engine.message_queue import OVERHEAD, ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState, StateChange, StateChangeQueue
-from stomp.core.errors import BrokerError, ConnectionLost, NotConnected, OutcomeUnknown, ReceiptMissing
+from stomp.core.errors import (
+    BrokerError,
+    ConnectionLost,
+    ContentError,
+    NotConnected,
+    OutcomeUnknown,
+    ReceiptMissing,
+    UsageError,
+)
 from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import STOMP12
@@ -143,14 +154,15 @@ def test_receiving_from_a_long_queue_takes_constant_time(monkeypatch: pytest.Mon
             return super().size
 
     monkeypatch.setattr("stomp.core.engine.message_queue.MessageQueue", Measured)
-    stage = Stage(high_water=100_000)
+    stage = Stage(high_water=50_000)
     stage.connect()
     subscription = stage.subscribe(ack="auto")
-    for id in range(1000):
+    for id in range(100):
         stage.deliver(subscription, str(id))
+        assert len(measured) <= 1
     assert stage.engine.reading_paused
     measured.clear()
-    for _ in range(1000):
+    for _ in range(100):
         stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
     assert len(measured) == 1
 
@@ -473,3 +485,425 @@ def test_reply_without_correlation_id_is_for_nobody() -> None:
     stage.link.say("MESSAGE", subscription="/temp-queue/reply-n", message_id="1")
     assert not run.done
     assert stage.engine.stats().unmatched == 1
+
+
+# ------------------------------------------------------------------------------------- a new client
+
+
+def test_new_client_has_done_nothing() -> None:
+    stage = Stage()
+    engine = ClientEngine(stage.engine.config, stage, owner=stage)
+    assert engine.owner is stage
+    assert (engine.state, engine.connection, engine.error, engine.run_number) == (
+        ClientState.NEW,
+        None,
+        None,
+        0,
+    )
+    flags = (
+        engine.closing, engine.closed_cleanly, engine.draining, engine.reading_paused, engine.needs_reconnect,
+        engine.callback_waits,
+    )  # fmt: skip
+    assert flags == (False,) * 6
+    assert None not in flags
+    assert engine.pop_callbacks() == []
+
+
+def test_transactions_are_counted_by_owner() -> None:
+    stage = Stage()
+    stage.connect()
+    for owner in ("a", "b", "a"):
+        stage.do(transaction_ops.begin_gen(stage.engine, 30, owner))
+    counts = [stage.engine.transactions(owner) for owner in ("a", "b", "c", None)]
+    assert counts == [2, 1, 0, 3]
+
+
+def test_duplicate_subscription_says_what_to_do() -> None:
+    stage = Stage()
+    stage.connect()
+    with pytest.raises(UsageError, match="'sub-1' already") as caught:
+        stage.engine.add_subscription(stage.subscribe())
+    assert caught.value.hint == "close it first, or use another id"
+
+
+# ------------------------------------------------------------------------------------- what one read contains
+
+
+def read(stage: Stage, *frames: Frame) -> None:
+    """The client reads these frames at once."""
+    stage.link.session.receive_data(b"".join(encode(frame, STOMP12) for frame in frames), stage.clock())
+    stage.link.pump()
+    stage.go_on()
+
+
+def frame(command: str, body: bytes = b"", **headers: str) -> Frame:
+    return Frame(command, Headers({name.replace("_", "-"): value for name, value in headers.items()}), body)
+
+
+def test_all_callbacks_of_one_read_are_called_in_order() -> None:
+    recorder = RecordingHooks()
+    stage = Stage(hooks=(recorder,))
+    stage.connect(server="RabbitMQ/3.10.8")
+    subscription = stage.subscribe(ack="auto")
+    for _ in "12":
+        stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30))
+    first, second = stage.link.take("SEND").headers["receipt"], stage.link.take("SEND").headers["receipt"]
+    stage.make_calls()
+    recorder.calls.clear()
+    read(
+        stage,
+        frame("RECEIPT", receipt_id=first),
+        frame("MESSAGE", subscription=subscription.id, message_id="1"),
+        frame("ERROR", message="no", receipt_id=second),
+        frame("MESSAGE", subscription=subscription.id, message_id="2"),
+    )
+    stage.make_calls()
+    [sent, one, error, (refused, reason), two] = recorder.calls
+    assert (sent, one, error, two) == (("sent", None), ("received", "1"), ("error", "no"), ("received", "2"))
+    assert refused == "sent"
+    assert isinstance(reason, BrokerError)
+
+
+def test_callbacks_are_kept_when_a_receipt_arrives() -> None:
+    recorder = RecordingHooks()
+    stage = Stage(hooks=(recorder,))
+    stage.connect(server="RabbitMQ/3.10.8")
+    subscription = stage.subscribe(ack="auto")
+    confirmation = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30)
+    )
+    stage.make_calls()
+    recorder.calls.clear()
+    read(
+        stage,
+        frame("MESSAGE", subscription=subscription.id, message_id="1"),
+        frame("RECEIPT", receipt_id=confirmation.receipt),
+    )
+    stage.make_calls()
+    assert recorder.calls == [("received", "1"), ("sent", None)]
+
+
+def test_message_without_subscription_header_goes_to_the_subscription_of_its_destination() -> None:
+    """STOMP 1.0 allows that."""
+    stage = Stage()
+    stage.connect(version="1.0")
+    subscription = stage.subscribe("/queue/a", "auto", confirm=False)
+    stage.link.say("MESSAGE", destination="/queue/a", message_id="1")
+    assert [message.id for message in subscription.queue.messages] == ["1"]
+
+
+def test_reply_is_found_after_a_message_for_nobody() -> None:
+    stage = Stage(nonce="n")
+    stage.connect(server="RabbitMQ/3.10.8")  # its queue for replies has no SUBSCRIBE
+    run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage("/queue/a", b"?"), 30))
+    correlation = stage.link.take("SEND").headers["correlation-id"]
+    read(
+        stage,
+        frame("MESSAGE", subscription="who", message_id="1"),
+        frame(
+            "MESSAGE", b"!", subscription="/temp-queue/reply-n", message_id="2", correlation_id=correlation
+        ),
+    )
+    assert run.result.body == b"!"
+    assert stage.engine.stats().unmatched == 1
+
+
+def test_messages_and_strays_of_one_read_are_counted() -> None:
+    stage = Stage(nonce="n")
+    stage.connect(server="RabbitMQ/3.10.8")
+    subscription = stage.subscribe(ack="auto")
+    stage.run(request_reply.request_gen(stage.engine, OutgoingMessage("/queue/a", b"?"), 30))
+    read(
+        stage,
+        frame("MESSAGE", subscription=subscription.id, message_id="1"),
+        frame("MESSAGE", subscription=subscription.id, message_id="2"),
+        frame("MESSAGE", subscription="/temp-queue/reply-n", message_id="3", correlation_id="other"),
+        frame("MESSAGE", subscription="/temp-queue/reply-n", message_id="4", correlation_id="other"),
+    )
+    stats = stage.engine.stats()
+    assert (stats.messages, stats.unmatched) == (2, 2)
+
+
+def test_repeated_sends_are_counted() -> None:
+    stage = Stage(on_unknown=OnUnknown.RESEND)
+    stage.connect()
+    for _ in "12":
+        stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30))
+    stage.link.hang_up()
+    stage.reconnect()
+    assert stage.engine.stats().resent == 2
+
+
+def test_error_for_the_queue_of_replies_ends_its_subscription() -> None:
+    stage = Stage(nonce="n")
+    stage.connect(server="RabbitMQ/3.10.8")
+    stage.run(request_reply.request_gen(stage.engine, OutgoingMessage("/queue/a", b"?"), 30))
+    [subscription] = stage.engine.subscriptions.values()
+    stage.link.say("ERROR", message="gone", subscription="/temp-queue/reply-n")
+    assert subscription.ended
+    assert not stage.engine.subscriptions
+
+
+# ------------------------------------------------------------------------------------- the high-water mark
+
+
+def test_messages_of_one_read_reach_the_limit_together() -> None:
+    stage = Stage(high_water=3000 + 2 * OVERHEAD)
+    stage.connect()
+    one, two = stage.subscribe(ack="auto"), stage.subscribe("/queue/b", "auto")
+    read(
+        stage,
+        frame("MESSAGE", b"x" * 1500, subscription=one.id, message_id="1"),
+        frame("MESSAGE", b"x" * 1500, subscription=two.id, message_id="2"),
+    )
+    assert stage.engine.reading_paused
+
+
+@pytest.mark.parametrize(("left", "paused"), [(51, True), (50, True), (49, False)])
+def test_reading_resumes_exactly_below_half_of_the_limit(left: int, paused: bool) -> None:
+    stage = Stage(high_water=2 * (OVERHEAD + 50) + 1)
+    stage.connect()
+    subscription = stage.subscribe(ack="auto")
+    stage.deliver(subscription, "1", b"x" * 2000)
+    stage.deliver(subscription, "2", b"x" * left)
+    assert stage.engine.reading_paused
+    stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    assert stage.engine.reading_paused is paused
+
+
+def test_reading_stays_paused_until_messages_are_taken() -> None:
+    stage = Stage(high_water=4000)
+    stage.connect()
+    full, other = stage.subscribe(ack="auto"), stage.subscribe("/queue/b", "auto")
+    stage.deliver(full, "1", b"x" * 4000)
+    stage.make_calls()
+    stage.engine.log("a line")
+    stage.make_calls()
+    stage.engine.drop_subscription(other)
+    assert stage.engine.reading_paused
+
+
+def test_messages_of_all_subscriptions_count_for_the_limit() -> None:
+    stage = Stage(high_water=4000)
+    stage.connect()
+    full, other = stage.subscribe(ack="auto"), stage.subscribe("/queue/b", "auto")
+    stage.deliver(full, "1", b"x" * 4000)
+    stage.deliver(other, "2")
+    stage.engine.maybe_resume()
+    assert stage.engine.reading_paused
+    stage.do(receive.receive_gen(stage.engine, full.queue, None))
+    assert not stage.engine.reading_paused
+
+
+def test_closing_resumes_reading() -> None:
+    """The RECEIPT of DISCONNECT has to be read."""
+    stage = Stage(high_water=1000)
+    stage.connect()
+    stage.deliver(stage.subscribe(ack="auto"), "1", b"x" * 1000)
+    assert stage.engine.reading_paused
+    run = stage.run(lifecycle.close_gen(stage.engine, 30))
+    assert stage.engine.reading_paused is False
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result is True
+
+
+def test_reading_is_not_paused_on_the_next_connection_if_the_queue_is_below_the_limit() -> None:
+    stage = Stage(high_water=2000 + 2 * OVERHEAD)
+    stage.connect()
+    subscription = stage.subscribe(ack="auto", confirm=False)
+    for id in "12":
+        stage.deliver(subscription, id, b"x" * 1000)
+    stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    assert stage.engine.reading_paused
+    fired: list[int] = []
+    stage.engine.resumed.add_callback(lambda: fired.append(1))
+    stage.link.hang_up()
+    assert stage.engine.reading_paused is False
+    assert fired
+
+
+def test_reading_continues_while_a_repeated_subscribe_is_unanswered() -> None:
+    stage = Stage(high_water=2000)
+    stage.connect()
+    subscription = stage.subscribe(ack="auto")
+    stage.deliver(subscription, "1", b"x" * 1000)
+    assert stage.engine.reading_paused
+    stage.link.hang_up()
+    assert stage.engine.reading_paused  # the messages are queued still
+    stage.reconnect()
+    stage.link.take("SUBSCRIBE")
+    assert not stage.engine.reading_paused
+
+
+def pausing_with_hooks(**config: object) -> tuple[Stage, ClientSubscription]:
+    """A client whose hooks are not called, because its driver has no time."""
+    stage = Stage(hooks=(RecordingHooks(),), **config)
+    stage.connect()
+    subscription = stage.subscribe(ack="auto")
+    stage.make_calls()
+    stage.link.pump = lambda: None  # type: ignore[method-assign]
+    return stage, subscription
+
+
+def test_calls_of_hooks_that_wait_count_for_the_limit() -> None:
+    stage, subscription = pausing_with_hooks(high_water=20_000)
+    engine, session = stage.engine, stage.link.session
+    for number in range(3):
+        data = encode(
+            frame("MESSAGE", b"x" * 4000, subscription=subscription.id, message_id=str(number)), STOMP12
+        )
+        session.receive_data(data, 0.0)
+        engine.process_events(stage.link, session.events(), 0.0)
+        assert engine.next_message(subscription.queue) is not None
+        assert engine.reading_paused is (number == 2)  # at 5 KB for each message, and again for its hook
+        if number == 1:
+            engine.maybe_resume()
+    assert engine.reading_paused
+    engine.pop_callbacks()
+    assert not engine.reading_paused
+
+
+def test_callbacks_do_not_pause_reading_while_one_waits_for_the_broker() -> None:
+    stage, subscription = pausing_with_hooks(high_water=20_000)
+    engine, session = stage.engine, stage.link.session
+    engine.callback_waits = True
+    for number in range(9):
+        data = encode(
+            frame("MESSAGE", b"x" * 4000, subscription=subscription.id, message_id=str(number)), STOMP12
+        )
+        session.receive_data(data, 0.0)
+        engine.process_events(stage.link, session.events(), 0.0)
+        assert engine.next_message(subscription.queue) is not None
+    assert not engine.reading_paused
+
+
+# ------------------------------------------------------------------------------------- the log
+
+
+def test_losses_are_logged_as_warnings_and_other_changes_are_not() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.engine.fail(ConnectionLost("gone"))
+    assert stage.said == [
+        "connecting: connecting",
+        "connected: connected to a:1, RabbitMQ",
+        "reconnecting: the peer closed the connection",
+        "connected: connected to a:1, this broker",
+        "failed: gone",
+    ]
+    assert stage.warnings == [stage.said[2], stage.said[4]]
+
+
+def test_error_that_names_no_request_is_logged() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    stage.link.say("ERROR", message="watch out")
+    assert "the broker sent an ERROR: watch out" in stage.said
+    assert stage.warnings == ["the broker sent an ERROR: watch out"]
+
+
+def test_log_is_flushed_when_the_client_has_ended() -> None:
+    stage = Stage()
+    stage.has_counts = True
+    stage.connect()
+    stage.engine.fail(ConnectionLost("gone"))
+    assert stage.flushed == 0  # the driver calls it, without its lock
+    stage.make_calls()
+    assert stage.flushed == 1
+
+
+# ------------------------------------------------------------------------------------- answers that do not come
+
+
+def test_missing_receipt_names_the_error_that_may_be_its_answer() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    first, second = (
+        stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 5))
+        for _ in "12"
+    )
+    stage.link.say("ERROR", message="access_refused")
+    late = stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 5))
+    stage.advance(5)
+    text = "the broker did not answer SEND in time"
+    assert isinstance(first.error, ReceiptMissing)
+    assert first.error.message == f"{text}; its last ERROR said: the broker refused: access_refused"
+    assert isinstance(second.error, BrokerError)  # it is the only one left
+    assert late.error.message == text
+
+
+def test_unanswered_request_has_the_last_frames_after_a_clean_end() -> None:
+    stage = Stage()
+    stage.connect()
+    confirmation = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30)
+    )
+    run = stage.run(lifecycle.close_gen(stage.engine, 5))
+    stage.advance(5)
+    stage.link.take("SEND")
+    if stage.link.sent:
+        stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result is False
+    assert confirmation.error is not None
+    assert any("SEND" in line for line in confirmation.error.recent)
+
+
+def test_sends_that_are_unanswered_when_the_client_is_closed_are_unknown() -> None:
+    stage = Stage(on_unknown=OnUnknown.RESEND)
+    stage.connect()
+    confirmation = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30)
+    )
+    stage.link.hang_up()
+    assert not confirmation.done()  # it will be sent again
+    stage.do(lifecycle.close_gen(stage.engine, 30))
+    assert isinstance(confirmation.error, OutcomeUnknown)
+    assert confirmation.error.message.endswith(": the client was closed")
+
+
+def test_there_is_no_error_after_a_clean_end() -> None:
+    stage = Stage()
+    stage.connect()
+    run = stage.run(lifecycle.close_gen(stage.engine, 30))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result is True
+    assert stage.engine.error is None
+
+
+def test_the_end_by_close_is_not_counted_as_a_loss() -> None:
+    stage = Stage(max_losses=1)
+    stage.connect()
+    subscription = ClientSubscription("s", SubscriptionConfig("/queue/a"))
+    subscribing = stage.run(subscriptions.subscribe_gen(stage.engine, subscription, stage.clock() + 60))
+    closing = stage.run(lifecycle.close_gen(stage.engine, 1.0))
+    stage.advance(1.0)
+    stage.link.hang_up()
+    assert closing.result is False
+    assert isinstance(subscribing.error, NotConnected | OutcomeUnknown)
+    assert not any("given up" in line for line in stage.said)
+
+
+def test_message_of_an_earlier_connection_is_not_delivered_on_the_next() -> None:
+    stage = Stage()
+    stage.connect()
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "old")
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert stage.engine.next_message(subscription.queue) is None
+
+
+def test_content_is_decompressed_up_to_the_limit_of_the_client() -> None:
+    stage = Stage(max_decompressed_size=100)
+    stage.connect()
+    subscription = stage.subscribe(ack="auto")
+    for size in (100, 101):
+        body = deflated(b"x" * size, "gzip")
+        stage.deliver(subscription, str(size), body, content_encoding="gzip", content_length=len(body))
+    fits, large = subscription.queue.messages
+    assert len(fits.content) == 100
+    with pytest.raises(ContentError, match="larger than 100 bytes"):
+        _ = large.content

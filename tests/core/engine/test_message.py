@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
@@ -177,3 +178,34 @@ def test_decompressed_size_is_limited_exactly() -> None:
         assert inflate(deflated(b"x" * 1000, coding), coding, 1000) == b"x" * 1000
         with pytest.raises(ContentError, match="larger than 999 bytes"):
             inflate(deflated(b"x" * 1000, coding), coding, 999)
+
+
+def test_new_message_is_complete() -> None:
+    received = BaseMessage("MESSAGE", Headers())
+    assert (received.command, received.body) == ("MESSAGE", b"")
+    assert (received.subscription, received.connection) == (None, None)
+    assert received.settled is False
+
+
+def test_repr_is_short() -> None:
+    assert repr(message(b"x", destination="/queue/a", message_id="7")) == "<BaseMessage 7 /queue/a 1 bytes>"
+    long = repr(message(b"", destination="d" * 1000, message_id="i" * 1000))
+    assert long == f"<BaseMessage {'i' * 97}... {'d' * 97}... 0 bytes>"
+
+
+def test_charset_is_what_follows_the_first_equals_sign() -> None:
+    assert charset_of("text/plain; charset=X-SJIS") == "X-SJIS"
+    assert charset_of("text/plain; charset=a=b") == "a=b"
+
+
+def test_decompression_takes_no_more_memory_than_the_limit() -> None:
+    bomb = gzip.compress(b"\0" * 10_000_000, mtime=0)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ContentError, match="larger than 1000 bytes") as caught:
+            inflate(bomb, "gzip", 1000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+    assert caught.value.hint == "read .body, or raise the limit"

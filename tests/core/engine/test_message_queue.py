@@ -65,3 +65,19 @@ def test_silence_deadline_is_computed() -> None:
     one = subscription("1", max_silence=5.0)
     one.last = 10.0
     assert one.silent_at == 15.0
+
+
+def test_new_subscription_has_not_been_sent() -> None:
+    new = subscription("1")
+    assert (new.ended, new.made) == (False, False)
+    assert None not in (new.ended, new.made)
+    assert (new.error, new.generation, new.receipt, new.last) == (None, 0, "", 0.0)
+
+
+def test_second_merge_says_what_to_do() -> None:
+    one = subscription("1")
+    one.merge_into(MessageQueue())
+    subscription("2").merge_into(one.queue)
+    with pytest.raises(UsageError, match="the subscription '1' is merged already") as caught:
+        one.merge_into(MessageQueue())
+    assert caught.value.hint == "merge each subscription once"

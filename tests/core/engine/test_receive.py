@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine import lifecycle, receive
+from stomp.core.engine import lifecycle, receive, subscriptions
+from stomp.core.engine.message_queue import MessageQueue
+from stomp.core.engine.status import ClientState, StateChangeQueue
 from stomp.core.errors import (
     BrokerError,
     ConnectionLost,
@@ -77,8 +79,6 @@ def test_max_silence_causes_a_reconnect(stage: Stage) -> None:
 
 
 def test_state_changes_are_returned_in_order(stage: Stage) -> None:
-    from stomp.core.engine.status import ClientState, StateChangeQueue
-
     log = StateChangeQueue()
     stage.engine.logs.append(log)
     run = stage.run(receive.next_state_change_gen(stage.engine, log, None))
@@ -94,3 +94,52 @@ def test_state_changes_are_returned_in_order(stage: Stage) -> None:
     states = [stage.do(receive.next_state_change_gen(stage.engine, log, None)).state for _ in range(2)]
     assert states == [ClientState.CLOSING, ClientState.CLOSED]
     assert stage.do(receive.next_state_change_gen(stage.engine, log, None)) is None
+
+
+def test_receive_ends_when_the_subscription_is_closed(stage: Stage) -> None:
+    subscription = stage.subscribe()
+    run = stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.run(subscriptions.unsubscribe_gen(stage.engine, subscription, 30, delete=False))
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    assert run.result is None
+
+
+def test_receive_ends_when_a_drain_begins(stage: Stage) -> None:
+    subscription = stage.subscribe()
+    run = stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.run(lifecycle.drain_gen(stage.engine, 30))
+    assert run.result is None
+
+
+def test_only_the_silent_one_of_merged_subscriptions_causes_a_reconnect(stage: Stage) -> None:
+    queue = MessageQueue()
+    for destination, silence in (("/queue/a", 20.0), ("/queue/b", None), ("/queue/c", 10.0)):
+        stage.subscribe(destination, max_silence=silence).merge_into(queue)
+    stage.run(receive.receive_gen(stage.engine, queue, None))
+    stage.advance(9.9)
+    assert not stage.link.hung_up
+    stage.advance(0.1)
+    assert stage.link.hung_up
+    assert str(stage.engine.error).startswith("no message from /queue/c for 10 s")
+
+
+def test_silence_without_a_connection_is_waited_for(stage: Stage) -> None:
+    subscription = stage.subscribe(max_silence=10.0)
+    run = stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.link.hang_up()
+    for _ in range(3):
+        stage.advance(10)
+    assert not run.done
+    stage.reconnect()
+    stage.deliver(subscription, "1")
+    assert run.result.id == "1"
+
+
+def test_waiting_for_a_state_change_has_a_deadline(stage: Stage) -> None:
+    log = StateChangeQueue()
+    stage.engine.logs.append(log)
+    run = stage.run(receive.next_state_change_gen(stage.engine, log, stage.clock() + 5))
+    stage.advance(4.9)
+    assert not run.done
+    stage.advance(0.1)
+    assert run.result is None

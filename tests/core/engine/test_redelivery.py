@@ -301,7 +301,9 @@ def test_connection_is_kept_for_a_reply_and_for_a_transaction(other: str) -> Non
     assert stage.link.sent == []
     if other == "reply":
         correlation = started.headers["correlation-id"]
-        stage.link.say("MESSAGE", subscription="/temp-queue/reply-n", correlation_id=correlation, message_id="r")
+        stage.link.say(
+            "MESSAGE", subscription="/temp-queue/reply-n", correlation_id=correlation, message_id="r"
+        )
         assert waiting.done
     else:
         stage.run(transaction_ops.commit_gen(stage.engine, record, 100.0))

@@ -9,6 +9,7 @@ from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
     OutcomeUnknown,
     ReplyMissing,
+    Unsupported,
 )
 from tests.core.stage import Stage
 
@@ -103,18 +104,19 @@ def test_missing_reply_says_what_to_check(stage: Stage) -> None:
     assert caught.value.hint == "check that a service is subscribed to it"
 
 
-def test_requests_share_one_queue_for_replies(stage: Stage) -> None:
-    stage.engine.reply_to["name"] = "/temp-queue/mine"
+def test_requests_share_one_queue_for_replies() -> None:
+    stage = Stage(nonce="mine")
+    stage.connect()
     runs = [
         stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 30))
         for _ in "12"
     ]
     subscribed = stage.link.take("SUBSCRIBE")
-    assert subscribed.headers["destination"] == "/temp-queue/mine"
+    assert subscribed.headers["destination"] == "/temp-queue/reply-mine"
     assert not stage.link.sent  # the second one waits for the queue, too
     stage.link.confirm(subscribed)
     asked = [stage.link.take("SEND") for _ in runs]
-    assert [frame.headers["reply-to"] for frame in asked] == ["/temp-queue/mine"] * 2
+    assert [frame.headers["reply-to"] for frame in asked] == ["/temp-queue/reply-mine"] * 2
     assert len({frame.headers["correlation-id"] for frame in asked}) == 2
 
 
@@ -128,3 +130,24 @@ def test_a_reply_may_be_confirmed(stage: Stage, confirm: bool) -> None:
     if confirm:
         stage.link.confirm(frame)
     assert run.result is None
+
+
+def test_second_request_waits_for_the_queue_until_its_own_deadline(stage: Stage) -> None:
+    first, second = (
+        stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + seconds))
+        for seconds in (30, 5)
+    )
+    stage.advance(4.9)
+    assert not second.done
+    stage.advance(0.1)
+    assert isinstance(second.error, ReplyMissing)
+    assert not first.done
+
+
+def test_broker_without_temporary_queues_says_what_to_do() -> None:
+    stage = Stage()
+    stage.connect(server="HornetQ/2.4.9")
+    with pytest.raises(Unsupported, match="HornetQ has no temporary queues: its queues must exist") as caught:
+        stage.do(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), 30))
+    assert caught.value.hint == "subscribe to a queue for replies, and send with headers={'reply-to': QUEUE}"
+    assert not stage.link.sent

@@ -7,6 +7,7 @@ import pytest
 from stomp.core.engine import acknowledge, receive, send, transaction_ops
 from stomp.core.engine.broker_profiles import SPRING
 from stomp.core.engine.confirmations import BaseConfirmation
+from stomp.core.engine.effects import SendFrame
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
     BrokerError,
@@ -165,3 +166,24 @@ def test_aborted_transaction_is_closed_even_without_answer(stage: Stage) -> None
         record.check()
     stage.do(transaction_ops.abort_gen(stage.engine, record, 30))
     assert not stage.link.sent
+
+
+def test_transaction_belongs_to_its_owner(stage: Stage) -> None:
+    record = stage.do(transaction_ops.begin_gen(stage.engine, 30, "me"))
+    assert record.owner == "me"
+
+
+def test_committed_transaction_is_progress(stage: Stage) -> None:
+    record = begin(stage)
+    stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
+    assert not stage.engine.current.has_progress
+    stage.link.confirm(stage.link.take("COMMIT"))
+    assert stage.engine.current.has_progress
+
+
+def test_the_writer_may_delay_a_send_in_a_transaction(stage: Stage) -> None:
+    record = begin(stage)
+    operation = transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"x"))
+    effect = next(operation)
+    assert isinstance(effect, SendFrame)
+    assert effect.may_delay is True

@@ -50,3 +50,18 @@ def test_deliveries_are_restored_before_those_that_came_later() -> None:
     assert not second.settled
     record.restore()
     assert list(subscription.unacked) == ["1", "2", "3", "4"]
+
+
+def test_new_transaction_is_open() -> None:
+    record = TransactionRecord("t", 3, "owner")
+    assert (record.id, record.generation, record.owner) == ("t", 3, "owner")
+    assert (record.state, record.error) == ("open", None)
+
+
+def test_messages_of_an_aborted_transaction_are_not_settled() -> None:
+    record = TransactionRecord("t", 1)
+    message = BaseMessage("MESSAGE", Headers())
+    record.settled(message, ActiveSubscription("s", "/queue/a", "client", Headers()), ["1"])
+    message.settled = True
+    record.restore()
+    assert message.settled is False

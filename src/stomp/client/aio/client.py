@@ -266,7 +266,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         batch = Batch(self)
         yield batch
-        await self._run(send.wait_all_gen(self._engine, batch.confirmations, self._deadline(timeout)))
+        await self._run(send.wait_all_gen(batch.confirmations, self._deadline(timeout)))
         for confirmation in batch.confirmations:
             if confirmation.error is not None:
                 raise confirmation.error

@@ -164,7 +164,7 @@ class Confirmation(BaseConfirmation):
             TimeoutError: there is no outcome in time. The message may still be confirmed.
         """
         deadline = None if timeout is None else self._client._deadline(timeout)
-        await self._client._run(send.wait_outcome_gen(self._client._engine, self, deadline))
+        await self._client._run(send.wait_outcome_gen(self, deadline))
 
     async def exception(self, timeout: float | None = None) -> StompError | None:
         """Wait for the outcome. Returns the error if it is not "confirmed".

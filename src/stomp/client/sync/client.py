@@ -268,7 +268,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         """
         batch = Batch(self)
         yield batch
-        self._run(send.wait_all_gen(self._engine, batch.confirmations, self._deadline(timeout)))
+        self._run(send.wait_all_gen(batch.confirmations, self._deadline(timeout)))
         for confirmation in batch.confirmations:
             if confirmation.error is not None:
                 raise confirmation.error

@@ -157,7 +157,7 @@ class Confirmation(BaseConfirmation):
             TimeoutError: there is no outcome in time. The message may still be confirmed.
         """
         deadline = None if timeout is None else self._client._deadline(timeout)
-        self._client._run(send.wait_outcome_gen(self._client._engine, self, deadline))
+        self._client._run(send.wait_outcome_gen(self, deadline))
 
     def exception(self, timeout: float | None = None) -> StompError | None:
         """Wait for the outcome. Returns the error if it is not "confirmed".

@@ -16,7 +16,6 @@ from stomp.core.engine.status import ClientState
 from stomp.core.engine.subscriptions import send_and_wait_receipt_gen
 from stomp.core.errors import (
     AlreadySettled,
-    ConnectionLost,
     NotConnected,
     StaleDelivery,
     StompError,
@@ -236,7 +235,7 @@ def give_back_gen(engine: ClientEngine, now: float) -> Operation[None]:
     except StompError:
         pass  # the connection has ended, or is closed below
     if engine.connection is connection:
-        yield CloseConnection(connection.link, ConnectionLost(connection.reconnect_reason))
+        yield CloseConnection(connection.link)
 
 
 def _is_busy(engine: ClientEngine) -> bool:

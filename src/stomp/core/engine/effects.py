@@ -30,7 +30,7 @@ class ClientLink(Protocol):
     session: ClientSession
 
     def transmit(
-        self, frame: Frame, *, deadline: float | None = None, may_delay: bool = False
+        self, frame: Frame, *, deadline: float | None = ..., may_delay: bool = ...
     ) -> PendingReceipt | None:
         """Send a frame; see `ClientSession.transmit`, and `SendFrame` for `may_delay`."""
         ...

@@ -118,7 +118,6 @@ class ClientEngine:
         self.resumed: Signal = Signal()
         self.replies: dict[str, PendingReply] = {}
         self.redelivery: Redelivery = Redelivery(config.backoff)
-        self.reply_to: dict[str, str] = {}  # "name": the destination of the reply queue
         self.recorder: RecentFrames = RecentFrames(config.recorded)
         self.error: StompError | None = None  # see Attributes
         self.reading_paused: bool = False
@@ -627,7 +626,6 @@ class ClientEngine:
         for subscription in list(self.subscriptions.values()):
             self.drop_subscription(subscription, error)
         self.ledger.subscriptions.clear()
-        self.reply_to.clear()
         self.set_state(state, reason, error)
         if self._logger.has_counts:
             self.callbacks.append(self._logger.flush)

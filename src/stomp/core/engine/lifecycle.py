@@ -396,8 +396,7 @@ def _subscribe_again_gen(
         deadline = now + engine.config.timeout
         request = BaseConfirmation(subscription.receipt, None, 0)
         request.add_callback(partial(on_answered, engine, subscription, request))
-        request.generation = connection.generation
-        engine.pending.add(request)
+        engine.add_request(request, connection)
     if frame is not None:
         yield SendFrame(connection.link, frame, deadline)
     if not subscription.receipt:
@@ -458,14 +457,13 @@ def _disconnect_gen(engine: ClientEngine, connection: BrokerConnection, deadline
     """Send DISCONNECT, and wait for the end of the connection. True if the broker confirmed DISCONNECT."""
     # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has read all earlier frames. A broker
     # may close the connection before its RECEIPT was read.
-    confirmation = engine.add_request(BaseConfirmation(engine.next_id(), None, 0), connection)
+    confirmation = engine.add_request(BaseConfirmation(engine.next_id(), None, 0))
     try:
         yield SendFrame(connection.link, commands.disconnect(confirmation.receipt), deadline)
         ended: bool = yield Wait(engine.state_changed, lambda: engine.connection is not connection, deadline)
     except StompError:
         ended = False
     if not ended:
-        engine.cancel_request(confirmation.receipt)
         yield CloseConnection(connection.link)
         engine.connection = None
     # RabbitMQ's Web-STOMP sends no RECEIPT for DISCONNECT.

@@ -42,16 +42,18 @@ class Redelivery:
         self.blocked: set[str] = set()
         self._backoff = backoff
         self._round = 0
-        self._wait = 0.0
         self._calm_at = 0.0  # a message that fails after this gets the first wait again
 
     def add(self, message: BaseMessage, now: float) -> None:
         """Add a failed message; the first one sets `due`. `now` is the time on the driver's clock."""
         if not self.messages:
             self._round = 1 if now >= self._calm_at else self._round + 1
-            self._wait = self._backoff.before(self._round, lambda: 0.0)
             self.due = now + self._wait
         self.messages.append(message)
+
+    @property
+    def _wait(self) -> float:
+        return self._backoff.before(self._round, lambda: 0.0)
 
     def begin(self, now: float) -> str:
         """Note that the connection is about to be ended for the messages; returns the reason as text."""

@@ -16,7 +16,6 @@ from stomp.core.engine.subscriptions import subscribe_gen, wait_connected_gen
 from stomp.core.errors import ReplyMissing
 
 if TYPE_CHECKING:
-    from stomp.core.engine.broker_connection import BrokerConnection
     from stomp.core.engine.engine import ClientEngine
     from stomp.core.engine.message import BaseMessage
     from stomp.core.engine.send import OutgoingMessage
@@ -57,7 +56,7 @@ def request_many_gen(
         NotConnected: there was no connection; nothing was sent.
     """
     connection = yield from wait_connected_gen(engine, deadline)
-    name = yield from _reply_queue_gen(engine, connection, deadline)
+    name = yield from _reply_queue_gen(engine, deadline)
     frame = outgoing.frame(connection)
     correlation = frame.headers.setdefault("correlation-id", f"{engine.config.nonce}-{engine.next_id()}")
     frame.headers.setdefault("reply-to", name)
@@ -79,11 +78,9 @@ def request_many_gen(
     return reply.messages
 
 
-def _reply_queue_gen(engine: ClientEngine, connection: BrokerConnection, deadline: float) -> Operation[str]:
+def _reply_queue_gen(engine: ClientEngine, deadline: float) -> Operation[str]:
     """Return the destination of the reply queue, a temporary queue. Subscribes to it first if needed."""
-    name = engine.reply_to.get("name")
-    if name is None:
-        name = engine.reply_to["name"] = f"/temp-queue/reply-{engine.config.nonce}"
+    name = f"/temp-queue/reply-{engine.config.nonce}"
     subscription = engine.subscriptions.get(name)
     if subscription is None:
         yield from subscribe_gen(

@@ -280,9 +280,7 @@ def _adapt_callback(callback: Callable[[StompError | None], object]) -> Callable
     return lambda confirmation: callback(confirmation.error)
 
 
-def wait_outcome_gen(
-    engine: ClientEngine, confirmation: BaseConfirmation, deadline: float | None
-) -> Operation[None]:
+def wait_outcome_gen(confirmation: BaseConfirmation, deadline: float | None) -> Operation[None]:
     """Wait for the outcome of a confirmed send.
 
     Raises:
@@ -324,7 +322,7 @@ def wait_confirmed_gen(
         # The session itself reports an overdue RECEIPT at the deadline, with a more detailed error. With
         # RESEND the session has no deadline.
         resend = engine.config.on_unknown is OnUnknown.RESEND
-        yield from wait_outcome_gen(engine, confirmation, deadline if resend else deadline + 1.0)
+        yield from wait_outcome_gen(confirmation, deadline if resend else deadline + 1.0)
     except TimeoutError:
         error = ReceiptMissing(
             "the broker did not confirm the message in time; it will not be sent again",
@@ -354,13 +352,11 @@ def send_many_gen(
     while (outgoing := (yield Call(partial(next, following, None)))) is not None:
         confirmation = yield from send_async_gen(engine, outgoing, make, deadline)
         confirmations.append(confirmation)
-    yield from wait_all_gen(engine, confirmations, deadline)
+    yield from wait_all_gen(confirmations, deadline)
     return confirmations
 
 
-def wait_all_gen(
-    engine: ClientEngine, confirmations: Sequence[BaseConfirmation], deadline: float
-) -> Operation[None]:
+def wait_all_gen(confirmations: Sequence[BaseConfirmation], deadline: float) -> Operation[None]:
     """Wait until all confirmations have an outcome.
 
     Raises:
