@@ -84,6 +84,7 @@ class Run:
         self.error: BaseException | None = None
         self._result: Any = None
         self._notified = False
+        self._running = False
 
     @property
     def result(self) -> Any:
@@ -94,7 +95,7 @@ class Run:
 
     def go(self, failure: BaseException | None = None) -> bool:
         """Go on as far as it will; True if it went anywhere."""
-        if self.done:
+        if self.done or self._running:
             return False
         answer: Any = None
         if self.wait is not None and failure is None:
@@ -108,15 +109,24 @@ class Run:
         if self.wait is not None:
             self.wait.signal.remove_callback(self._on_notify)
             self.wait = None
+        self._running = True
+        try:
+            self._advance(answer, failure)
+        finally:
+            self._running = False
+        return True
+
+    def _advance(self, answer: Any, failure: BaseException | None) -> None:
+        """Run to the next wait, or to the end."""
         while True:
             try:
                 effect = self._program.throw(failure) if failure else self._program.send(answer)
             except StopIteration as stop:
                 self.done, self._result = True, stop.value
-                return True
+                return
             except BaseException as err:
                 self.done, self.error = True, err
-                return True
+                return
             answer = failure = None
             if isinstance(effect, Wait):
                 if effect.predicate():
@@ -128,7 +138,7 @@ class Run:
                 self.wait = effect
                 self._notified = False
                 effect.signal.add_callback(self._on_notify)
-                return True
+                return
             try:
                 answer = self.stage.perform(effect)
             except Exception as err:

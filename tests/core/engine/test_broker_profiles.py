@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -277,7 +278,8 @@ def test_refusal_has_the_reason_if_one_is_known() -> None:
 
 
 def test_refused_expiry_delay_and_acknowledgement_say_what_to_do() -> None:
-    for options in ({"ttl": 1}, {"delay": 1}):
+    refused: list[dict[str, Any]] = [{"ttl": 1}, {"delay": 1}]
+    for options in refused:
         with pytest.raises(Unsupported) as caught:
             send_headers(GENERIC, **options)
         assert caught.value.hint == "pass the broker's headers with headers=, or its kind with broker="

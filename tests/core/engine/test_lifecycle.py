@@ -7,15 +7,26 @@ from typing import Any
 
 import pytest
 
-from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions
+from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions, transaction_ops
+from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation
-from stomp.core.engine.effects import OpenConnection
+from stomp.core.engine.effects import OpenConnection, SendFrame, Wait
 from stomp.core.engine.failover import Backoff
-from stomp.core.engine.message_queue import MessageQueue
+from stomp.core.engine.losses import QUIET, STABLE_AFTER
+from stomp.core.engine.message_queue import ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.errors import AuthenticationFailed, ConnectFailed, NotConnected, UsageError
+from stomp.core.errors import (
+    AuthenticationFailed,
+    ConnectFailed,
+    ConnectionLost,
+    NotConnected,
+    OutcomeUnknown,
+    UsageError,
+)
+from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame
+from stomp.core.session.events import Reason
 from tests.core.stage import Stage
 
 
@@ -638,6 +649,7 @@ def test_broker_that_ends_each_connection_after_the_login_is_named() -> None:
     assert run.done
     assert stage.engine.state is ClientState.FAILED
     assert isinstance(stage.engine.error, ConnectFailed)
+    assert stage.engine.error.phase == ""
     assert stage.engine.error.message.startswith("the peer closed the connection; ")
     assert stage.engine.error.hint == "the broker ends each connection soon after the login: check its log"
     assert stage.engine.error.address == ""
@@ -712,3 +724,442 @@ def test_drain_of_a_client_that_is_reconnecting_leaves_nothing() -> None:
     assert (report.unsettled, report.returned, report.queued, report.unconfirmed, report.transactions) == (
         0, 0, 0, 0, 0,
     )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------- connecting once more
+
+
+def test_run_number_counts_connects_and_closes() -> None:
+    stage = Stage()
+    numbers = [stage.engine.run_number]
+    for _ in "12":
+        stage.connect()
+        numbers.append(stage.engine.run_number)
+        assert (stage.engine.closing, stage.engine.draining) == (False, False)
+        assert None not in (stage.engine.closing, stage.engine.draining)
+        run = stage.run(lifecycle.close_gen(stage.engine, 5))
+        stage.link.confirm(stage.link.take("DISCONNECT"))
+        assert run.result is True
+        numbers.append(stage.engine.run_number)
+    assert numbers == [0, 1, 2, 3, 4]
+
+
+def test_second_connect_says_what_to_do() -> None:
+    stage = Stage()
+    stage.connect()
+    with pytest.raises(UsageError) as caught:
+        assert connecting(stage).result
+    assert caught.value.hint == "connect once"
+
+
+def test_failed_connect_raises_the_error_of_the_client_and_is_no_warning() -> None:
+    stage = Stage(attempts=1)
+    stage.failures = [ConnectFailed("refused")]
+    run = connecting(stage)
+    assert run.error is stage.engine.error
+    assert isinstance(run.error, ConnectFailed)
+    assert run.error.hint == ""
+    assert "failed: refused; 1 attempt failed" in stage.said
+    assert stage.warnings == ["refused"]
+
+
+def test_connecting_again_forgets_the_last_error() -> None:
+    stage = Stage(attempts=1)
+    stage.failures = [ConnectFailed("refused")]
+    connecting(stage)
+    connecting(stage)
+    assert stage.engine.error is None
+
+
+def test_failed_attempt_is_named_while_the_client_waits_for_the_next() -> None:
+    stage = Stage(backoff=Backoff(initial=1.0))
+    stage.failures = [ConnectFailed("refused")]
+    connecting(stage)
+    assert stage.engine.not_connected().message == "the client is connecting; refused"
+
+
+def test_reconnecting_is_left_out_if_the_program_has_connected_again() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.hang_up()
+    stage.do(lifecycle.close_gen(stage.engine, 5))
+    stage.connect()
+    stage.do(lifecycle.reconnect_gen(stage.engine, zero))
+    assert len(stage.links) == 2
+    assert stage.engine.state is ClientState.CONNECTED
+
+
+def test_addresses_may_be_tried_in_random_order() -> None:
+    stage = Stage(addresses=("a", "b"), shuffle=True)
+    stage.connect()
+    assert stage.dialed == ["b"]
+
+
+def test_client_closed_while_a_connection_is_opened_closes_it() -> None:
+    stage = Stage()
+    perform = stage.perform
+
+    def perform_and_close(effect: Any) -> Any:
+        answer = perform(effect)
+        if isinstance(effect, OpenConnection):
+            stage.do(lifecycle.close_gen(stage.engine, 5))
+        return answer
+
+    stage.perform = perform_and_close  # type: ignore[method-assign]
+    run = connecting(stage)
+    assert stage.link.hung_up
+    assert stage.link.sent == []
+    with pytest.raises(NotConnected, match="the client was closed while it was connecting"):
+        assert run.result
+
+
+def test_client_closed_while_it_logs_in_stops_connecting() -> None:
+    stage = Stage()
+    run = connecting(stage)
+    assert stage.do(lifecycle.close_gen(stage.engine, 5)) is False
+    assert stage.link.hung_up
+    with pytest.raises(NotConnected, match="the client was closed while it was connecting"):
+        assert run.result
+
+
+def test_connection_that_failed_to_log_in_is_not_the_current_one() -> None:
+    stage = Stage(connect_timeout=5.0, backoff=Backoff(initial=1.0))
+    connecting(stage)
+    closed: list[Any] = []
+    stage.link.close = closed.append  # type: ignore[method-assign] # its events come later
+    stage.clock.advance(10.0)
+    stage.go_on()
+    assert closed
+    assert stage.engine.connection is None
+
+
+@pytest.mark.parametrize("client_id", [None, ""])
+def test_client_without_id_sends_none(client_id: str | None) -> None:
+    stage = Stage(client_id=client_id)
+    connecting(stage)
+    assert "client-id" not in stage.link.take("CONNECT").headers
+
+
+def test_connected_is_awaited_until_the_timeout() -> None:
+    stage = Stage(attempts=1, connect_timeout=5.0)
+    run = connecting(stage)
+    stage.advance(4.9)
+    assert not run.done
+    stage.advance(0.1)
+    with pytest.raises(ConnectFailed, match="did not answer CONNECT in time"):
+        assert run.result
+
+
+def test_login_ends_even_if_the_session_does_not_report_the_timeout() -> None:
+    stage = Stage(attempts=1, connect_timeout=5.0)
+    run = connecting(stage)
+    stage.clock.advance(9.9)
+    stage.go_on()
+    assert not run.done
+    stage.clock.advance(0.1)
+    stage.go_on()
+    with pytest.raises(
+        ConnectFailed, match="connecting to a:1 failed: the broker did not answer CONNECT in time"
+    ):
+        assert run.result
+
+
+def test_broker_that_closes_right_after_connected_has_not_let_the_client_in() -> None:
+    stage = Stage(attempts=1)
+    run = connecting(stage)
+    stage.link.session.receive_data(b"CONNECTED\nversion:1.2\n\n\0", 0.0)
+    stage.link.session.receive_eof()
+    stage.link.pump()
+    stage.go_on()
+    with pytest.raises(ConnectFailed, match="connecting to a:1 failed: the peer closed the connection"):
+        assert run.result
+
+
+def test_refused_login_has_the_last_frames() -> None:
+    stage = Stage()
+    run = connecting(stage)
+    stage.link.say("ERROR", b"Access refused for user 'x'", message="Bad CONNECT")
+    with pytest.raises(AuthenticationFailed) as caught:
+        assert run.result
+    assert any("CONNECT" in line for line in caught.value.recent)
+
+
+# ------------------------------------------------------------------------------------- restoring
+
+
+def unanswered(stage: Stage, body: bytes) -> BaseConfirmation:
+    made = stage.do(
+        send.send_async_gen(
+            stage.engine, OutgoingMessage("/queue/a", body), BaseConfirmation, stage.clock() + 99
+        )
+    )
+    assert isinstance(made, BaseConfirmation)
+    stage.link.take("SEND")
+    return made
+
+
+def lose(stage: Stage) -> None:
+    stage.link.hang_up()
+    stage.reconnect()
+
+
+def suspicious(count: int = 3) -> tuple[Stage, list[BaseConfirmation]]:
+    """A client with sends after which two connections were lost: it sends them one by one."""
+    stage = Stage(on_unknown=OnUnknown.RESEND, backoff=Backoff(initial=0.0))
+    stage.connect()
+    sends = [unanswered(stage, str(number).encode()) for number in range(count)]
+    lose(stage)
+    lose(stage)
+    return stage, sends
+
+
+def bodies(stage: Stage) -> list[bytes]:
+    """The bodies of the sends that are taken off."""
+    sent, stage.link.sent = stage.link.sent, []
+    return [frame.body for frame in sent]
+
+
+def answer(stage: Stage, confirmation: BaseConfirmation) -> None:
+    stage.link.say("RECEIPT", receipt_id=confirmation.receipt)
+
+
+def test_suspect_sends_are_repeated_one_by_one_after_a_pause() -> None:
+    stage, sends = suspicious()
+    assert bodies(stage) == []
+    stage.advance(QUIET - 0.1)
+    assert bodies(stage) == []
+    stage.advance(0.1)
+    for number, confirmation in enumerate(sends):
+        assert bodies(stage) == [str(number).encode()]
+        answer(stage, confirmation)  # the next one is sent at once
+    assert stage.engine.state is ClientState.CONNECTED
+
+
+def test_other_sends_are_repeated_after_the_suspect_ones() -> None:
+    stage, [suspect] = suspicious(1)
+    stage.advance(QUIET)
+    assert bodies(stage) == [b"0"]
+    other = BaseConfirmation("other", commands.send("/queue/a", b"other"), 1)
+    stage.engine.pending.add(other)  # as one that was sent on an earlier connection
+    stage.link.hang_up()
+    stage.greet()  # the operation is still at it
+    stage.advance(QUIET)
+    assert bodies(stage) == [b"0"]
+    answer(stage, suspect)
+    assert bodies(stage) == [b"other"]
+    assert stage.engine.state is ClientState.CONNECTED
+
+
+def test_suspect_send_that_was_given_up_meanwhile_is_left_out() -> None:
+    stage, [first, second, third] = suspicious()
+    stage.advance(QUIET)
+    assert bodies(stage) == [b"0"]
+    stage.engine.settle_request(second.receipt, OutcomeUnknown("its deadline has passed"))
+    answer(stage, first)
+    assert bodies(stage) == [b"2"]
+    answer(stage, third)
+    assert stage.engine.state is ClientState.CONNECTED
+
+
+@pytest.mark.parametrize(("at", "then"), [(STABLE_AFTER - 0.1, [b"1"]), (STABLE_AFTER, [b"1", b"2"])])
+def test_the_rest_is_repeated_at_once_when_the_connection_is_stable(at: float, then: list[bytes]) -> None:
+    stage, [first, *_] = suspicious()
+    stage.advance(QUIET)
+    assert bodies(stage) == [b"0"]
+    stage.advance(at - QUIET)
+    answer(stage, first)
+    assert bodies(stage) == then
+
+
+def test_there_is_a_pause_after_a_suspect_subscribe() -> None:
+    """The cause of a loss may be a message for it."""
+    stage = Stage(backoff=Backoff(initial=0.0))
+    stage.connect()
+    for destination in ("/queue/a", "/queue/b"):
+        subscription = ClientSubscription(destination, SubscriptionConfig(destination))
+        stage.run(subscriptions.subscribe_gen(stage.engine, subscription, 99))
+    lose(stage)
+    lose(stage)
+    stage.advance(QUIET)
+    for destination in ("/queue/a", "/queue/b"):
+        frame = stage.link.take("SUBSCRIBE")
+        assert frame.headers["destination"] == destination
+        stage.link.confirm(frame)
+        assert not stage.link.sent
+        assert stage.engine.state is ClientState.RECONNECTING
+        stage.advance(QUIET)
+    assert stage.engine.state is ClientState.CONNECTED
+
+
+def test_connection_lost_while_it_is_restored_fails_with_its_reason() -> None:
+    stage, _ = suspicious()
+    lost = stage.link
+    lost.hang_up(OSError("cable"))
+    error = stage.engine.losses.failures[-1]
+    closed = lost.session.closed
+    assert isinstance(error, ConnectionLost)
+    assert closed is not None
+    assert error.message == closed.why
+    assert "cable" in error.message
+    assert error.__cause__ is closed.error
+
+
+def test_repeated_subscribe_has_a_deadline() -> None:
+    stage = Stage(timeout=7.0)
+    stage.connect()
+    stage.subscribe()
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.link.take("SUBSCRIBE")
+    assert stage.link.session.next_deadline() == stage.clock() + 7.0
+
+
+# ------------------------------------------------------------------------------------- closing in detail
+
+
+def test_states_of_the_end_have_their_reasons() -> None:
+    stage = Stage()
+    stage.do(lifecycle.close_gen(stage.engine, 5))
+    assert stage.said == ["closed: closed before it was connected"]
+    stage.connect()
+    stage.said.clear()
+    run = stage.run(lifecycle.close_gen(stage.engine, 5))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result is True
+    assert stage.said == ["closing: closing", "closed: closed"]
+    assert stage.engine.stats().confirmed == 0
+
+
+def test_second_close_has_a_deadline_of_its_own() -> None:
+    stage = Stage()
+    stage.connect()
+    first = stage.run(lifecycle.close_gen(stage.engine, 30))
+    second = stage.run(lifecycle.close_gen(stage.engine, 5))
+    stage.advance(4.9)
+    assert not second.done
+    stage.advance(0.1)
+    assert second.result is False
+    assert not first.done
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert first.result is True
+
+
+def test_cancelled_close_has_no_connection() -> None:
+    stage = Stage()
+    stage.connect()
+    run = stage.run(lifecycle.close_gen(stage.engine, 5))
+    run.throw(KeyboardInterrupt())
+    assert stage.engine.connection is None
+
+
+def test_abandoned_close_closes_the_link_itself() -> None:
+    """A generator that is closed cannot yield."""
+    stage = Stage()
+    stage.connect()
+    operation = lifecycle.close_gen(stage.engine, 5)
+    assert isinstance(next(operation), Wait)
+    assert isinstance(operation.send(True), SendFrame)
+    operation.close()
+    assert stage.link.hung_up
+    assert stage.engine.state is ClientState.CLOSED
+
+
+def test_close_ends_a_link_whose_session_has_ended_unnoticed() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.session.receive_eof()
+    stage.link.pump = lambda: None  # type: ignore[method-assign]
+    assert stage.do(lifecycle.close_gen(stage.engine, 5)) is False
+    assert stage.link.hung_up
+    assert stage.engine.connection is None
+
+
+def confirm_disconnect_at_once(stage: Stage) -> None:
+    """The RECEIPT of DISCONNECT is read while DISCONNECT is written."""
+    link, transmit = stage.link, stage.link.transmit
+
+    def transmit_and_confirm(frame: Frame, **options: Any) -> Any:
+        ticket = transmit(frame, **options)
+        if frame.command == "DISCONNECT":
+            receipt = frame.headers["receipt"].encode()
+            link.session.receive_data(b"RECEIPT\nreceipt-id:%b\n\n\0" % receipt, stage.clock())
+            link.pump()
+        return ticket
+
+    link.transmit = transmit_and_confirm  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("left", ["message", "send", "transaction", None])
+def test_drain_is_clean_only_if_nothing_was_left(left: str | None) -> None:
+    stage = Stage()
+    stage.connect()
+    subscription = stage.subscribe()
+    if left == "message":
+        stage.deliver(subscription, "1")
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    elif left == "send":
+        unanswered(stage, b"x")
+    elif left == "transaction":
+        stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    confirm_disconnect_at_once(stage)
+    run = stage.run(lifecycle.drain_gen(stage.engine, 5))
+    stage.advance(5)
+    report = run.result
+    assert (report.unsettled, report.unconfirmed, report.transactions) == (
+        left == "message", left == "send", left == "transaction",
+    )  # fmt: skip
+    assert report.clean is (left is None)
+
+
+def test_requests_without_answer_have_the_last_frames_after_a_clean_end() -> None:
+    stage = Stage()
+    stage.connect()
+    confirmation = unanswered(stage, b"x")
+    confirm_disconnect_at_once(stage)
+    run = stage.run(lifecycle.close_gen(stage.engine, 5))
+    stage.advance(5)
+    assert run.result is False
+    closed = stage.link.session.closed
+    assert closed is not None
+    assert closed.reason is Reason.CLEAN
+    assert confirmation.error is not None
+    assert any("SEND" in line for line in confirmation.error.recent)
+
+
+def test_drain_waits_for_sends() -> None:
+    stage = Stage()
+    stage.connect()
+    confirmation = unanswered(stage, b"x")
+    run = stage.run(lifecycle.drain_gen(stage.engine, 30))
+    assert not stage.link.sent
+    answer(stage, confirmation)
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+    assert run.result.unconfirmed == 0
+
+
+def test_drain_ends_at_its_deadline_even_if_the_session_does_not_report() -> None:
+    stage = Stage()
+    stage.connect()
+    unanswered(stage, b"x")
+    run = stage.run(lifecycle.drain_gen(stage.engine, 5))
+    stage.clock.advance(5)
+    stage.go_on()
+    assert run.result.unconfirmed == 1
+
+
+def test_drain_does_not_delete_durable_subscriptions() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    stage.subscribe("/topic/t", "auto", id="d", options={"durable": "d"})
+    stage.run(lifecycle.drain_gen(stage.engine, 5))
+    assert "durable" not in stage.link.take("UNSUBSCRIBE").headers
+
+
+def test_subscription_that_cannot_be_ended_is_logged_with_the_reason() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    stage.subscribe("/queue/a", "auto")
+    stage.run(lifecycle.drain_gen(stage.engine, 5))
+    stage.link.say("ERROR", message="no", receipt_id=stage.link.take("UNSUBSCRIBE").headers["receipt"])
+    assert "the subscription to /queue/a could not be ended: the broker refused: no" in stage.said
