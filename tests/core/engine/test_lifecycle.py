@@ -826,7 +826,8 @@ def test_connection_that_failed_to_log_in_is_not_the_current_one() -> None:
     stage = Stage(connect_timeout=5.0, backoff=Backoff(initial=1.0))
     connecting(stage)
     closed: list[Any] = []
-    stage.link.close = closed.append  # type: ignore[method-assign] # its events come later
+    # Its events come later.
+    stage.link.close = lambda error=None: closed.append(error)  # type: ignore[method-assign]
     stage.clock.advance(10.0)
     stage.go_on()
     assert closed
