@@ -188,6 +188,13 @@ def test_an_empty_argument_and_one_with_a_space_are_arguments() -> None:
         ("--count", "unknown option '--count'"),
         ("sned /queue/x hello", "unknown command 'sned'; did you mean 'send'?"),
         ("word", "unknown command 'word'"),
+        ("frwrd /queue/x /queue/y --to-url stomp://b", "unknown command 'frwrd'"),
+        ("bnech --only latency", "unknown command 'bnech'; did you mean 'bench'?"),
+        ("context slect prod", "invalid choice: 'slect'; did you mean 'select'?"),
+        ("context frobnicate", "invalid choice: 'frobnicate'; use add, ls, show, select, rm or edit"),
+        ("broker --dialect rabitmq", "--dialect: invalid choice: 'rabitmq'; did you mean 'rabbitmq'?"),
+        ("context add prod stomp://me:secret@b", "there is a URL among the arguments (give it with --url"),
+        ("send /queue/x hello stomp://me:secret@b", "there is a URL among the arguments (give it with --url"),
         ("send /queue/x hello again", "unexpected argument 'again'"),
         ("send", "the following arguments are required: DEST"),
         ("send /queue/x -P", "-P needs a value"),
@@ -201,4 +208,5 @@ def test_wrong_usage_names_the_option(line: str, words: str) -> None:
     with pytest.raises(CommandError) as caught:
         command.parser().read(rest)
     assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
     assert str(caught.value).endswith(f"see {command.title} --help)")

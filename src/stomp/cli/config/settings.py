@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.cli.config import contexts, options, passwords
 from stomp.cli.framework.exit_status import CommandError
 from stomp.cli.framework.parser import duration
+from stomp.core.errors import AddressError
 from stomp.net.address import Address, Target, pairs_of, parse
 
 if TYPE_CHECKING:
@@ -233,8 +234,7 @@ def from_arguments(
 
     Raises:
         RuntimeError: there is no such version.
-        CommandError: the port is invalid.
-        AddressError: the host is invalid.
+        CommandError: the host or the port is invalid.
     """
     if version != "multicast" and version not in VERSIONS:
         raise RuntimeError("Unknown version")
@@ -265,7 +265,11 @@ def _addresses(target: Target, merged: Mapping[str, Any]) -> tuple[Address, ...]
         port = str(merged.get("port", first.port))
         if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
             raise CommandError(f"{port!r} is not a valid port", hint="use a number from 1 to 65535")
-        [pair] = pairs_of([(merged.get("host", first.host), port)])
+        try:
+            [pair] = pairs_of([(merged.get("host", first.host), port)])
+        except AddressError:  # the text is not shown: it may be a URL with a password
+            hint = "a URL is given with --url, the header of a message with --header"
+            raise CommandError("the value of -H, --host is not a host name", hint=hint) from None
         addresses = (replace(first, host=pair[0], port=pair[1]),)
     if _wants_tls(merged):
         secure = {"tcp": "tls", "ws": "wss"}

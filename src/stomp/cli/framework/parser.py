@@ -130,7 +130,7 @@ class Parser(argparse.ArgumentParser):
             if not word.name:
                 words.append(f"{_ARGUMENT_PREFIX}{word.value}")
             elif (action := self.options.get(word.name)) is None:
-                self._refuse_option(word.name)
+                self._refuse_option(word.name, words)
             elif completes(action) == "switch":
                 if word.value not in (None, *_SWITCH):
                     self.error(f'{word.name} takes "on", "off" or no value')
@@ -154,7 +154,20 @@ class Parser(argparse.ArgumentParser):
         """Raise a `CommandError` with a hint about --help, instead of exiting as argparse does."""
         raise CommandError(message, hint=f"see {self.prog} --help")
 
-    def _refuse_option(self, name: str) -> NoReturn:
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        # The text of argparse has no suggestion before Python 3.14.
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        if suggestion := _nearest(str(value), choices):
+            hint = f"did you mean {suggestion!r}?"
+        else:
+            hint = f"use {', '.join(choices[:-1])} or {choices[-1]}"
+        raise argparse.ArgumentError(action, f"invalid choice: {value!r}; {hint}")
+
+    def _refuse_option(self, name: str, before: Sequence[str]) -> NoReturn:
+        if self.commands and before:  # options of an unknown command
+            self._refuse_argument(before[0].removeprefix(_ARGUMENT_PREFIX))
         known = [one for one, action in self.options.items() if one not in hidden(action)]
         if suggestion := _nearest(name, known):
             self.error(f"unknown option {name!r}; did you mean {suggestion!r}?")
@@ -164,9 +177,12 @@ class Parser(argparse.ArgumentParser):
         raise CommandError(f"unknown option {name!r}", hint=hint)
 
     def _refuse_argument(self, word: str) -> NoReturn:
-        if not self.commands:
-            self.error(f"unexpected argument {word!r}")
-        self.refuse_command(word)
+        if self.commands:
+            self.refuse_command(word)
+        if "://" in word:  # not shown, it may have a password
+            hint = f"give it with --url; see {self.prog} --help"
+            raise CommandError("there is a URL among the arguments", hint=hint)
+        self.error(f"unexpected argument {word!r}")
 
     def refuse_command(self, word: str) -> NoReturn:
         """Raise the error for an unknown command, with the name of a similar one."""
