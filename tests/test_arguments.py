@@ -175,7 +175,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         "send",
         ("/queue/a", {"a": 1}),
         {},
-        "the body is of type dict (pass bytes or str; for JSON use json.dumps(...))",
+        "the body is of type dict (pass bytes or str, or for JSON json=)",
     ),
     ("send", ("/queue/a", None), {}, "the body is of type NoneType"),
     ("send", ("", b"x"), {}, "there is no destination"),

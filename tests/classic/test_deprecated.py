@@ -67,7 +67,7 @@ def test_unknown_argument_raises_type_error(cls):
 
 @pytest.mark.parametrize("cls", CLASSES[1:3])
 def test_misspelled_argument_gets_a_suggestion(cls):
-    with pytest.raises(TypeError, match=r"unexpected argument 'heartbeatz' \(did you mean 'heartbeats'\?\)"):
+    with pytest.raises(TypeError, match=r"unexpected argument 'heartbeatz' \(did you mean 'heartbeat'\?\)"):
         cls(heartbeatz=(1000, 1000))
 
 

@@ -116,6 +116,34 @@ def test_it({fixture}): ...
     assert "positional arguments: pass keywords, as in @pytest.mark.stomp_broker(heartbeat=(0, 0))" in output
 
 
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [("useres={}", "did you mean users?"), ("frobnicate=1", "see the arguments of stomp.broker.Broker")],
+)
+def test_unknown_settings_of_the_marker_are_refused(tmp_path: Path, settings: str, hint: str) -> None:
+    text = f"""
+import pytest
+
+@pytest.mark.stomp_broker({settings})
+def test_it(stomp_broker): ...
+"""
+    output = run(tmp_path, text, *PLUGIN)
+    assert "1 error" in output, output
+    name = settings.partition("=")[0]
+    assert f"test_it.py::test_it: the marker stomp_broker has no setting {name!r}: {hint}" in output
+
+
+def test_other_spellings_of_settings_are_accepted(tmp_path: Path) -> None:
+    text = """
+import pytest
+
+@pytest.mark.filterwarnings("ignore:the argument 'heartbeats'")
+@pytest.mark.stomp_broker(heartbeats=(0, 0))
+def test_it(stomp_broker): ...
+"""
+    assert "1 passed" in run(tmp_path, text, *PLUGIN)
+
+
 def test_fixtures_work_with_pytest_asyncio(tmp_path: Path) -> None:
     text = """
 import asyncio

@@ -52,7 +52,13 @@ _ARGUMENTS = {
 }
 
 #: Arguments of the connection classes that their transport does not have, for suggestions.
-_CONNECTION_ARGUMENTS = ("heartbeats", "vhost", "auto_content_length", "heart_beat_receive_scale")
+_CONNECTION_ARGUMENTS = (
+    "heartbeat",
+    "heartbeats",
+    "vhost",
+    "auto_content_length",
+    "heart_beat_receive_scale",
+)
 
 
 def apply_deprecated_arguments(transport: _Transport, given: dict[str, Any]) -> None:

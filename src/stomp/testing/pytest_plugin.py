@@ -24,7 +24,7 @@ from stomp import _installation
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from _pytest.nodes import Node
 
@@ -102,7 +102,23 @@ def _marker_settings(node: Node) -> dict[str, Any]:
             f"{node.nodeid}: the marker stomp_broker has positional arguments: pass keywords, as in"
             " @pytest.mark.stomp_broker(heartbeat=(0, 0))"
         )
+    _check_names(node, marker.kwargs)
     return dict(marker.kwargs)
+
+
+def _check_names(node: Node, names: Iterable[str]) -> None:
+    from difflib import get_close_matches
+    from inspect import signature
+
+    from stomp.broker import Broker
+    from stomp.core.spellings import OTHER
+
+    known = [*signature(Broker).parameters]
+    for name in names:
+        if OTHER.get(name, name) not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else "see the arguments of stomp.broker.Broker"
+            raise pytest.UsageError(f"{node.nodeid}: the marker stomp_broker has no setting {name!r}: {hint}")
 
 
 @pytest.fixture

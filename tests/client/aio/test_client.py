@@ -40,6 +40,15 @@ def test_message_is_sent_and_received(broker):
     assert run(test()) == (ClientState.CONNECTED, "hello", "1")
 
 
+def test_a_with_statement_takes_a_connected_client_and_closes_it(broker):
+    async def test():
+        async with await at(broker).connect() as client:
+            await client.send("/queue/a", b"x", confirm=True)
+        return client.state
+
+    assert run(test()) is ClientState.CLOSED
+
+
 def test_messages_are_iterated_and_acknowledged(broker):
     async def test():
         async with at(broker) as client:

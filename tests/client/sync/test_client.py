@@ -47,6 +47,16 @@ def test_no_thread_is_left(broker: Broker) -> None:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted in /proc")
+def test_a_with_statement_takes_a_connected_client_and_closes_it(broker: Broker) -> None:
+    with stomp.Client(broker.url).connect() as client:
+        client.send("/queue/a", b"x", confirm=True)
+        with pytest.raises(UsageError, match="connected already"):
+            client.connect()
+    assert client.state is ClientState.CLOSED
+    with client:
+        assert client.stats().connections == 2
+
+
 def test_no_thread_or_descriptor_is_left_after_many_connections(broker: Broker) -> None:
     restless: dict[str, Any] = {"backoff": Backoff(0.001, 0, 0, 0.001), "reattempts": -1}
     with Relay(broker.host, broker.port) as relay, contextlib.ExitStack() as stack:

@@ -787,10 +787,10 @@ def test_losses_are_logged_as_warnings_and_other_changes_are_not() -> None:
     stage.reconnect()
     stage.engine.fail(ConnectionLost("gone"))
     assert stage.said == [
-        "connecting: connecting",
-        "connected: connected to a:1, RabbitMQ",
+        "connecting",
+        "connected to a:1, RabbitMQ",
         "reconnecting: the peer closed the connection",
-        "connected: connected to a:1, this broker",
+        "connected to a:1, this broker",
         "failed: gone",
     ]
     assert stage.warnings == [stage.said[2], stage.said[4]]

@@ -11,11 +11,18 @@ from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import SendFrame
 from stomp.core.engine.failover import Backoff
-from stomp.core.engine.losses import QUIET, STABLE_AFTER
+from stomp.core.engine.losses import QUIET, STABLE_AFTER, exhausted
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.errors import BrokerError, ConnectFailed, ConnectionLost, OutcomeUnknown, RetriesExhausted
+from stomp.core.errors import (
+    BrokerError,
+    ConnectFailed,
+    ConnectionLost,
+    LimitExceeded,
+    OutcomeUnknown,
+    RetriesExhausted,
+)
 from tests.core.stage import FakeLink, Stage
 
 DOUBLING = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=8.0)
@@ -257,6 +264,16 @@ def test_a_subscribe_after_which_each_connection_is_lost_is_given_up_with_the_re
     connect_again(stage)
     assert stage.engine.state is ClientState.CONNECTED
     assert commands(stage.link) == []
+
+
+def test_a_limit_of_the_client_is_not_blamed_on_the_broker() -> None:
+    subscription = ClientSubscription("1", SubscriptionConfig("/queue/a"))
+    limit = exhausted(subscription, LimitExceeded("a body is larger than 10 bytes", limit="body"), 5)
+    assert (
+        limit.hint
+        == "that is a limit of this client: see limits=, or the options --max-... of the command line"
+    )
+    assert exhausted(subscription, ConnectionLost("gone"), 5).hint.startswith("the broker may not accept it")
 
 
 def test_number_of_losses_is_configurable() -> None:

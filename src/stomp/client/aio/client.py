@@ -157,6 +157,9 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
                 self._engine.logs.remove(state_log)
 
     async def __aenter__(self) -> Self:
+        # As with a file, the statement may be given what is open already.
+        if self.state in (ClientState.CONNECTED, ClientState.RECONNECTING):
+            return self
         return await self.connect()
 
     async def __aexit__(

@@ -159,6 +159,9 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
                 self._engine.logs.remove(state_log)
 
     def __enter__(self) -> Self:
+        # As with a file, the statement may be given what is open already.
+        if self.state in (ClientState.CONNECTED, ClientState.RECONNECTING):
+            return self
         return self.connect()
 
     def __exit__(

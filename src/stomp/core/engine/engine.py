@@ -440,7 +440,8 @@ class ClientEngine:
             error: the error that caused it, if there was one.
         """
         before, self.state = self.state, state
-        (self.warn if is_loss(before, state) else self.log)("%s: %s", state.value, reason)
+        text = reason if reason.startswith(state.value) else f"{state.value}: {reason}"
+        (self.warn if is_loss(before, state) else self.log)("%s", text)
         if self.observers or self.logs or self.config.hooks:
             self._notify_state_change(before, reason, error)
         self.state_changed.notify()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.message_queue import ClientSubscription
-from stomp.core.errors import RetriesExhausted
+from stomp.core.errors import LimitExceeded, RetriesExhausted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,9 +150,13 @@ def exhausted(request: Request, lost: StompError, losses: int) -> RetriesExhaust
         frame = request.frame
         assert frame is not None
         what = f"SEND to {frame.headers['destination']} ({len(frame.body)} bytes)"
+    if isinstance(lost, LimitExceeded):
+        hint = "that is a limit of this client: see limits=, or the options --max-... of the command line"
+    else:
+        hint = "the broker may not accept it: check its log and its limits"
     error = RetriesExhausted(
         f"given up: {losses} connections in a row were lost after {what}: {lost.message}",
-        hint="the broker may not accept it: check its log and its limits",
+        hint=hint,
         losses=losses,
     )
     error.__cause__ = lost

@@ -123,7 +123,7 @@ def _bytes_of(body: object) -> bytes:
     if data is None:
         raise UsageError(
             f"the body is of type {type(body).__name__}",
-            hint="pass bytes or str; for JSON use json.dumps(...)",
+            hint="pass bytes or str, or for JSON json=",
         )
     return data
 
