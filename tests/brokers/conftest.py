@@ -280,6 +280,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("broker")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run if pytest-xdist ignores groups, as 3.8 does with pytest 9.2: two workers would kill one cluster."""
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    for item in session.items:
+        if item.get_closest_marker("xdist_group") is not None and "@" not in item.nodeid:
+            raise pytest.UsageError(f"pytest-xdist does not group tests with pytest {pytest.__version__}")
+
+
 def broker_of(test_id: str) -> str:
     """The broker of a test: the longest of the names in the id of the test; "other" if there is none."""
     words = test_id.lower().replace("_", "-")
