@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import kombu
 import pytest
 
 from stomp.core.errors import NotConnected
+from stomp.testing.fault_plans import Cut
 from tests.kombu import support
 from tests.kombu.support import Received
 from tests.listening import PATIENCE
@@ -296,6 +298,28 @@ def test_a_producer_connects_again_and_loses_nothing(stomp_relay, stomp_broker):
             )
     bodies = {json.loads(json.loads(each.body)["body"]) for each in stomp_broker.messages("/queue/jobs")}
     assert bodies == {0, 1, 2, 3}
+
+
+def test_retries_last_while_each_connection_is_lost_by_its_first_message(stomp_relay, stomp_broker):
+    """So does RabbitMQ while a quorum queue elects its leader. The policy is the default of Celery."""
+
+    def cuts(seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            yield Cut(direction="to_target", frame=2, place="inside")
+
+    stomp_relay.follow(cuts(0.6))
+    with kombu.Connection(stomp_relay.url) as connection:
+        connection.Producer().publish(
+            1,
+            exchange=JOBS.exchange,
+            routing_key="jobs",
+            declare=[JOBS],
+            retry=True,
+            retry_policy={"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1},
+        )
+    assert stomp_relay.executed
+    assert len(stomp_broker.messages("/queue/jobs")) == 1
 
 
 def test_a_closed_channel_raises_a_connection_error(connection):

@@ -16,13 +16,14 @@ import contextlib
 import itertools
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from kombu.transport import virtual
 
 from stomp.client.sync.client import Client
 from stomp.core.engine.status import ClientState
-from stomp.core.errors import NotConnected
+from stomp.core.errors import NotConnected, OutcomeUnknown
 from stomp.kombu.destinations import QueueSettings, queue_destination, queue_headers, routing_headers
 from stomp.kombu.payload import encode, send_options
 from stomp.kombu.reader import DECLARES, QueueReader
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Seconds for the broker's answer when a connection is closed.
 CLOSE_TIMEOUT = 5.0
+#: Seconds between the loss of the connection during a send, and its error.
+LOSS_PAUSE = 0.5
 
 
 class Declarations(virtual.BrokerState):
@@ -217,7 +220,14 @@ class KombuConnection:
         declares = {} if settings is None else queue_headers(profile, settings)
         options["headers"] = {**declares, **routing_headers(profile, shared=True, subscribes=False)}
         destination = queue_destination(profile, queue, declared=settings is not None)
-        self.client.send(destination, encode(message), confirm=True, timeout=timeout, **options)
+        try:
+            self.client.send(destination, encode(message), confirm=True, timeout=timeout, **options)
+        except OutcomeUnknown:
+            # While a quorum queue elects its leader (up to a second), each node of RabbitMQ accepts connections, and
+            # closes them at the first message. Kombu pauses only after a refused connection: without this pause, the
+            # three retries of Celery are over in 30 ms.
+            time.sleep(LOSS_PAUSE)
+            raise
 
     def send_to_topic(self, destination: str, message: Payload) -> None:
         """Send a message to a topic. Not confirmed: without a subscriber the broker discards it anyway."""
