@@ -246,6 +246,7 @@ RESTARTED = {
 }
 #: Brokers of which one goes on with the queues of another; the argument is the type of the queue.
 FAILING_OVER = [
+    (Cluster("rabbitmq-cluster", {"rabbit1": 61713, "rabbit2": 61723, "rabbit3": 61733}), "quorum"),
     (Cluster("activemq-pair", {"amq-a": 62713, "amq-b": 62723}), ""),
 ]
 

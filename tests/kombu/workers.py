@@ -11,6 +11,8 @@ import uuid
 from pathlib import Path
 from typing import Any, Self
 
+import kombu.pools
+
 from tests.documents import ROOT
 from tests.kombu import project
 
@@ -50,6 +52,8 @@ class Project:
         if self.app.backend.result_consumer._consumer is not None:
             self.app.backend.result_consumer.stop()
         self.app.close()
+        # Kombu finds the pool of a broker by its first URL: the next test would get connections without its other URLs.
+        kombu.pools.reset()
 
     def task(self, name: str) -> Any:
         """A task by its name."""
