@@ -28,6 +28,10 @@ CODECS = (
 )
 
 
+# Failed assertions of the suites and helpers show their values, too.
+pytest.register_assert_rewrite("tests.brokers", "tests.conformance", "tests.kombu", "tests.pulling")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Measure the coverage of this process alone: the programs that tests start inherit the environment.
 

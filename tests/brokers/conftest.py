@@ -206,10 +206,12 @@ def empty_queue() -> str:
     with stomp.Client(
         f"stomp://{broker.host}:{broker.port}", login=broker.user, passcode=broker.password
     ) as client:
-        subscription, end = client.subscribe(queue), uuid.uuid4().hex
-        client.send(queue, end, confirm=True)
-        while (message := subscription.receive(timeout=30)) is not None and message.text != end:
-            pass
+        end = uuid.uuid4().hex
+        # It is closed first: HornetQ delivers to a consumer that only disconnects, also after the RECEIPT of that.
+        with client.subscribe(queue) as subscription:
+            client.send(queue, end, confirm=True)
+            while (message := subscription.receive(timeout=30)) is not None and message.text != end:
+                pass
     return queue
 
 
