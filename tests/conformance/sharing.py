@@ -103,7 +103,7 @@ class Sharing(Suite):
                 assert headers["subscription"] == id
         guest.unsubscribe(places["id-2"], "id-2")
         for id, queue in places.items():
-            guest.send(queue, f"again for {id}")
+            guest.send_surely(queue, f"again for {id}")
         guest.messages(9)
         guest.leave()
         assert guest.recorder.methods.count("on_message") == 9
