@@ -161,7 +161,7 @@ class Stage:
     def __init__(self, **config: Any) -> None:
         self.clock = FakeClock()
         self._said: list[str] = []
-        self.warnings: list[str] = []  # those of `said` that are for WARNING
+        self._warnings: list[str] = []
         self.has_counts = False
         self.flushed = 0
         self.calls: list[Any] = []
@@ -178,6 +178,12 @@ class Stage:
         self.make_calls()
         return self._said
 
+    @property
+    def warnings(self) -> list[str]:
+        """Those of `said` that are for WARNING."""
+        self.make_calls()
+        return self._warnings
+
     has_info = True
 
     def info(self, text: str, *args: object) -> None:
@@ -187,7 +193,7 @@ class Stage:
     def warning(self, text: str, *args: object) -> None:
         """See `stomp.core.engine.effects.Log`."""
         self.info(text, *args)
-        self.warnings.append(self._said[-1])
+        self._warnings.append(self._said[-1])
 
     def flush(self) -> None:
         """See `stomp.core.engine.effects.Log`."""

@@ -486,3 +486,95 @@ def test_a_request_that_is_not_repeated_is_unknown_and_not_given_up() -> None:
     stage.link.hang_up()
     assert type(committing.error) is OutcomeUnknown
     assert not any("given up" in line for line in stage.said)
+
+
+def test_given_up_request_says_what_to_check_and_why() -> None:
+    stage = make_stage(max_losses=1)
+    run, _ = subscribing_to(stage)
+    stage.link.hang_up(OSError("STOMP died"))
+    with pytest.raises(RetriesExhausted) as caught:
+        assert run.result
+    error = caught.value
+    assert error.hint == "the broker may not accept it: check its log and its limits"
+    assert isinstance(error.__cause__, ConnectionLost)
+    assert "STOMP died" in str(error.__cause__)
+    assert any("SUBSCRIBE" in line for line in error.recent)
+    assert error.message in stage.warnings
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_limit_of_no_losses_gives_up_at_the_first(limit: int) -> None:
+    stage = make_stage(max_losses=limit)
+    run, _ = subscribing_to(stage)
+    stage.link.hang_up()
+    assert isinstance(run.error, RetriesExhausted)
+
+
+def test_limit_of_no_losses_finds_the_cause_first() -> None:
+    stage = make_stage(max_losses=0, on_unknown=OnUnknown.RESEND)
+    sends = [start(stage) for _ in "12"]
+    lose(stage)
+    lose(stage)
+    assert not any(each.done() for each in sends)
+    stage.advance(QUIET)
+    assert commands(stage.link) == ["SEND"]
+    stage.link.hang_up()
+    assert [each.done() for each in sends] == [True, False]
+
+
+def lost_before_it_was_sent(stage: Stage) -> None:
+    """A connection is lost before a suspect request was sent on it."""
+    lose(stage)
+    assert commands(stage.link) == []
+
+
+def test_loss_before_a_suspect_subscribe_is_sent_does_not_count_for_it() -> None:
+    stage = make_stage(max_losses=3)
+    run, _ = subscribing_to(stage)
+    lose(stage)
+    lost_before_it_was_sent(stage)
+    for _ in range(5):
+        lost_before_it_was_sent(stage)
+    assert not run.done
+    stage.advance(QUIET)
+    assert commands(stage.link) == ["SUBSCRIBE"]
+    stage.link.hang_up()
+    assert isinstance(run.error, RetriesExhausted)  # its third one
+
+
+def test_loss_before_a_suspect_send_is_sent_does_not_count_for_it() -> None:
+    stage = make_stage(max_losses=3, on_unknown=OnUnknown.RESEND)
+    confirmation = start(stage)
+    lose(stage)
+    lost_before_it_was_sent(stage)
+    for _ in range(5):
+        lost_before_it_was_sent(stage)
+    assert not confirmation.done()
+    stage.advance(QUIET)
+    assert commands(stage.link) == ["SEND"]
+    stage.link.hang_up()
+    assert isinstance(confirmation.error, RetriesExhausted)  # its third one
+
+
+@pytest.mark.parametrize(("later", "ended"), [(QUIET - 0.1, True), (QUIET, False)])
+def test_loss_counts_against_a_subscribe_for_a_moment(later: float, ended: bool) -> None:
+    stage = make_stage(max_losses=2)
+    subscription = stage.subscribe()
+    for _ in "12":
+        stage.advance(later)
+        stage.link.hang_up()
+        if not subscription.ended:
+            connect_again(stage)
+            stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert subscription.ended is ended
+
+
+def test_loss_of_a_stable_connection_after_a_message_is_not_attributed_to_it() -> None:
+    stage = make_stage(max_losses=2)
+    subscription = stage.subscribe()
+    for number in range(4):
+        stage.advance(STABLE_AFTER)
+        stage.deliver(subscription, str(number))
+        lose(stage)
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert not subscription.ended

@@ -10,6 +10,7 @@ from stomp.core.engine import send
 from stomp.core.engine.broker_profiles import SPRING
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation
+from stomp.core.engine.effects import Call, SendFrame
 from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.message import inflate
 from stomp.core.engine.send import OutgoingMessage
@@ -412,3 +413,128 @@ def test_send_that_the_session_does_not_report_is_given_up_a_second_later(stage:
     assert caught.value.receipt == confirmation.receipt
     assert caught.value.hint == "the broker may or may not have received it"
     assert confirmation.error is caught.value
+
+
+def test_invalid_body_says_what_to_pass() -> None:
+    with pytest.raises(UsageError) as caught:
+        OutgoingMessage(A, {"a": 1})  # type: ignore[arg-type]
+    assert caught.value.hint == "pass bytes or str; for JSON use json.dumps(...)"
+
+
+def test_window_is_filled_exactly() -> None:
+    stage = Stage(window_bytes=10)
+    stage.connect()
+    for _ in "12":
+        start(stage, b"1234")  # an empty body has a size, too: one more than its bytes
+    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b""), BaseConfirmation, 5))
+    assert not run.done
+
+
+@pytest.mark.parametrize(("timeout", "deadline"), [(7.0, 10.0), (None, 30.0)])
+def test_time_to_answer_counts_from_the_end_of_the_wait_for_space(
+    timeout: float | None, deadline: float
+) -> None:
+    stage = Stage(window=1)
+    stage.connect()
+    _, first = start(stage)
+    run = stage.run(
+        send.send_async_gen(
+            stage.engine, OutgoingMessage(A, b"y"), BaseConfirmation, 30.0, answer_timeout=timeout
+        )
+    )
+    stage.advance(3)
+    stage.link.confirm(first)
+    assert run.done
+    assert stage.link.session.next_deadline() == deadline
+
+
+class Interfering(Outcomes):
+    """Does something before the first frame is sent."""
+
+    def __init__(self, action: Any) -> None:
+        super().__init__()
+        self.actions = [action]
+
+    def sending(self, frame: Frame) -> Any:
+        if self.actions:
+            self.actions.pop()()
+        return super().sending(frame)
+
+
+def test_send_waits_again_if_a_hook_has_filled_the_window() -> None:
+    stage: Stage
+    others: list[Any] = []
+    hook = Interfering(lambda: others.append(start(stage)))
+    stage = Stage(hooks=(hook,), window=1)
+    stage.connect()
+    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"late"), BaseConfirmation, 30))
+    assert not run.done
+    [error] = hook.seen
+    assert isinstance(error, NotConnected)
+    assert error.message == "not sent yet"
+    [(_, frame)] = others
+    stage.link.confirm(frame)
+    assert run.done
+    assert stage.link.take("SEND").body == b"late"
+
+
+def test_send_waits_again_if_the_connection_is_lost_while_a_hook_runs() -> None:
+    stage: Stage
+    hook = Interfering(lambda: stage.link.hang_up())
+    stage = Stage(hooks=(hook,))
+    stage.connect()
+    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"late"), BaseConfirmation, 30))
+    assert not run.done
+    assert [type(error) for error in hook.seen] == [NotConnected]
+    stage.reconnect()
+    assert run.done
+    assert stage.link.take("SEND").body == b"late"
+
+
+def test_abandoned_send_calls_no_hook() -> None:
+    """A generator that is closed cannot yield."""
+    hook = Outcomes()
+    stage = Stage(hooks=(hook,))
+    stage.connect()
+    operation = send.send_async_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30)
+    call = next(operation)
+    assert isinstance(call, Call)
+    assert isinstance(operation.send(call.function()), SendFrame)
+    operation.close()
+    assert hook.seen == []
+    assert not stage.engine.pending
+
+
+def test_calls_of_hooks_are_guarded() -> None:
+    hook = Outcomes()
+    stage = Stage(hooks=(hook,))
+    stage.connect()
+    operation = send.send_gen(stage.engine, OutgoingMessage(A, b"x"), 30)
+    sending = next(operation)
+    assert isinstance(sending, Call)
+    assert isinstance(operation.send(sending.function()), SendFrame)
+    callback = operation.send(None)
+    assert isinstance(callback, Call)
+    assert (sending.guarded, callback.guarded) == (True, True)
+
+
+def test_late_answer_is_a_timeout_and_may_be_waited_for_again(stage: Stage) -> None:
+    confirmation, frame = start(stage)
+    run = stage.run(send.wait_outcome_gen(confirmation, 5))
+    stage.advance(5)
+    with pytest.raises(TimeoutError, match="the broker has not answered yet"):
+        assert run.result
+    again = stage.run(send.wait_outcome_gen(confirmation, None))
+    stage.link.confirm(frame)
+    assert again.result is None
+
+
+def test_late_answers_are_counted() -> None:
+    stage = Stage(on_unknown=OnUnknown.RESEND)
+    stage.connect()
+    confirmations = [start(stage) for _ in range(3)]
+    run = stage.run(send.wait_all_gen([confirmation for confirmation, _ in confirmations], 5))
+    stage.link.confirm(confirmations[0][1])
+    stage.advance(5)
+    with pytest.raises(ReceiptMissing, match="2 of 3 sends were not confirmed in time"):
+        assert run.result

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from stomp.core.engine import acknowledge, subscriptions
+from stomp.core.engine import acknowledge, lifecycle, subscriptions
 from stomp.core.engine.broker_profiles import SPRING
-from stomp.core.engine.effects import Wait
+from stomp.core.engine.effects import Now, Wait
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.losses import QUIET
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
-from stomp.core.errors import BrokerError, NotConnected, ReceiptMissing, Unsupported, UsageError
+from stomp.core.errors import (
+    BrokerError,
+    ConnectionLost,
+    NotConnected,
+    ReceiptMissing,
+    Unsupported,
+    UsageError,
+)
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame
-from tests.core.stage import Stage
+from tests.core.stage import FakeLink, Stage
 
 
 @pytest.fixture
@@ -349,3 +358,191 @@ def test_unsubscribing_waits_for_the_connection_until_its_deadline() -> None:
     stage.advance(0.1)
     assert run.result is None
     assert kept.ended
+
+
+# ------------------------------------------------------------------------------------- SUBSCRIBE in detail
+
+
+def test_request_for_a_receipt_has_the_deadline_of_the_operation(stage: Stage) -> None:
+    subscribing_to(stage)
+    assert stage.link.session.next_deadline() == stage.clock() + 5
+
+
+def test_subscribe_is_sent_on_the_next_connection_if_one_was_lost_before_it(stage: Stage) -> None:
+    perform = stage.perform
+    lost: list[FakeLink] = []
+
+    def perform_and_lose(effect: Any) -> Any:
+        if isinstance(effect, Now) and not lost:
+            lost.append(stage.link)
+            stage.link.session.receive_eof()
+            stage.link.pump()
+        return perform(effect)
+
+    stage.perform = perform_and_lose  # type: ignore[method-assign]
+    subscription, run = subscribing_to(stage)
+    assert not run.done
+    assert subscription.generation == 0
+    stage.reconnect()
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert run.result is None
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+def test_subscription_is_not_made_on_a_connection_that_has_ended_unnoticed(
+    stage: Stage, confirm: bool
+) -> None:
+    stage.link.session.receive_eof()
+    subscription, run = subscribing_to(stage, confirm=confirm)
+    assert (run.done, subscription.made) == (False, False)
+    stage.link.pump()
+    assert not subscription.made
+    stage.reconnect()
+    frame = stage.link.take("SUBSCRIBE")
+    if confirm:
+        stage.link.confirm(frame)
+    assert run.result is None
+    assert subscription.made is True
+    assert (subscription.receipt == "") is not confirm
+
+
+def test_subscribe_without_confirmation_has_no_receipt(stage: Stage) -> None:
+    subscription, run = subscribing_to(stage, confirm=False)
+    assert run.result is None
+    assert subscription.receipt == ""
+
+
+def test_failed_subscription_has_the_error_of_the_operation(stage: Stage) -> None:
+    subscription, run = subscribing_to(stage)
+    stage.advance(5)
+    assert isinstance(run.error, ReceiptMissing)
+    assert subscription.error is run.error
+
+
+def test_cancelled_subscribe_raises_what_cancelled_it_even_if_unsubscribe_cannot_be_sent(
+    stage: Stage,
+) -> None:
+    _, run = subscribing_to(stage)
+
+    def lost(frame: Frame, **options: object) -> None:
+        raise NotConnected("the connection has ended")
+
+    stage.link.transmit = lost  # type: ignore[method-assign]
+    run.throw(KeyboardInterrupt())
+    assert isinstance(run.error, KeyboardInterrupt)
+
+
+def test_cancelled_subscribe_does_not_delete_a_durable_subscription(stage: Stage) -> None:
+    _, run = subscribing_to(stage, options={"durable": "d"})
+    stage.link.take("SUBSCRIBE")
+    run.throw(KeyboardInterrupt())
+    assert "durable" not in stage.link.take("UNSUBSCRIBE").headers
+
+
+def test_lost_subscribe_that_is_not_repeated_in_time_has_no_connection(stage: Stage) -> None:
+    _, run = subscribing_to(stage)
+    stage.link.hang_up()
+    stage.clock.advance(5)
+    stage.go_on()
+    with pytest.raises(NotConnected, match="reconnecting"):
+        assert run.result
+
+
+def test_repeated_subscribe_without_answer_is_named_by_its_receipt(stage: Stage) -> None:
+    _, run = subscribing_to(stage)
+    stage.link.hang_up()
+    stage.reconnect()
+    frame = stage.link.take("SUBSCRIBE")
+    stage.clock.advance(5)
+    stage.go_on()
+    with pytest.raises(ReceiptMissing, match="the broker did not answer SUBSCRIBE in time") as caught:
+        assert run.result
+    assert caught.value.receipt == frame.headers["receipt"]
+
+
+def test_repeated_subscribe_that_the_next_broker_cannot_have_raises_the_reason() -> None:
+    stage = Stage()
+    stage.connect(server="ActiveMQ/5.17.2")
+    _, run = subscribing_to(stage, options={"selector": "a = 1"})
+    stage.link.hang_up()
+    stage.reconnect(server="RabbitMQ/3.10.8")
+    with pytest.raises(Unsupported, match="RabbitMQ has no selector"):
+        assert run.result
+
+
+def test_subscribe_of_a_client_that_fails_says_so(stage: Stage) -> None:
+    _, run = subscribing_to(stage)
+    stage.link.hang_up()
+    stage.engine.fail(ConnectionLost("gone"))
+    stage.go_on()
+    with pytest.raises(NotConnected, match="the client has failed: gone"):
+        assert run.result
+
+
+# ------------------------------------------------------------------------------------- UNSUBSCRIBE in detail
+
+
+def ending(stage: Stage, subscription: ClientSubscription, *, delete: bool = False) -> list[dict[str, str]]:
+    """End a subscription, which the broker confirms; the headers of the frames without the receipts."""
+    run = unsubscribing(stage, subscription, delete=delete)
+    headers = []
+    while not run.done:
+        frame = stage.link.take("UNSUBSCRIBE")
+        headers.append({name: value for name, value in frame.headers.items() if name != "receipt"})
+        stage.link.confirm(frame)
+    assert run.result is None
+    return headers
+
+
+def test_closing_a_subscription_while_the_client_closes_sends_nothing(stage: Stage) -> None:
+    subscription = stage.subscribe()
+    stage.run(lifecycle.close_gen(stage.engine, 30))
+    stage.link.take("DISCONNECT")
+    assert unsubscribing(stage, subscription).result is None
+    assert not stage.link.sent
+
+
+@pytest.mark.parametrize(("server", "count"), [("RabbitMQ/3.10.8", 0), ("ActiveMQ/5.17.2", 1)])
+def test_only_held_messages_are_reported(server: str, count: int) -> None:
+    stage = Stage()
+    stage.connect(server=server)
+    subscription = stage.subscribe()
+    for number in range(count):
+        stage.deliver(subscription, str(number))
+    unsubscribing(stage, subscription)
+    assert not any("unacknowledged" in line for line in stage.said)
+
+
+def test_report_of_held_messages_names_the_broker(stage: Stage) -> None:
+    subscription = stage.subscribe()
+    for number in "12":
+        stage.deliver(subscription, number)
+    unsubscribing(stage, subscription)
+    assert stage.said[-1] == (
+        "2 unacknowledged messages of /queue/a stay with this connection until it ends: RabbitMQ "
+        "delivers them to no other consumer before"
+    )
+
+
+def test_only_a_durable_subscription_is_deleted_and_only_on_request(stage: Stage) -> None:
+    plain = stage.subscribe(ack="auto", id="p")
+    assert ending(stage, plain, delete=True) == [{"id": "p"}]
+    durable = stage.subscribe("/topic/t", "auto", id="d", options={"durable": "d"})
+    assert ending(stage, durable) == [{"id": "d"}]
+
+
+def test_durable_subscription_is_deleted_with_its_destination(stage: Stage) -> None:
+    durable = stage.subscribe("/topic/t", "auto", id="d", options={"durable": "d"})
+    assert ending(stage, durable, delete=True) == [
+        {"id": "d", "destination": "/topic/t", "durable": "true", "auto-delete": "false"}
+    ]
+
+
+def test_durable_subscription_of_activemq_is_ended_and_deleted_in_1_0() -> None:
+    stage = Stage(client_id="c")
+    stage.connect(server="ActiveMQ/5.17.2", version="1.0")
+    durable = stage.subscribe("/topic/t", "auto", id="s", options={"durable": "d"})
+    assert ending(stage, durable, delete=True) == [
+        {"id": "s", "destination": "/topic/t"},
+        {"id": "s", "activemq.subscriptionName": "d"},
+    ]
