@@ -547,14 +547,14 @@ def test_cancelled_close_sends_no_disconnect() -> None:
 
 
 def test_reconnect_cancelled_after_the_end_changes_nothing() -> None:
-    stage = Stage(backoff=Backoff(initial=5))
+    stage = Stage()
     stage.connect()
-    stage.failures = [ConnectFailed("no")]
     stage.link.hang_up()
-    run = stage.run(lifecycle.reconnect_gen(stage.engine, zero))
-    stage.engine.closing = True
-    stage.engine.finish(ClientState.CLOSED, "closed")
-    run.throw(KeyboardInterrupt())
+    operation = lifecycle.reconnect_gen(stage.engine, zero)
+    assert isinstance(next(operation), OpenConnection)
+    stage.do(lifecycle.close_gen(stage.engine, 5))
+    with pytest.raises(KeyboardInterrupt):
+        operation.throw(KeyboardInterrupt())
     assert stage.engine.state is ClientState.CLOSED
 
 
@@ -813,6 +813,30 @@ def test_client_closed_while_a_connection_is_opened_closes_it() -> None:
         assert run.result
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_connecting_that_was_abandoned_does_not_fail_the_next_one(again: bool) -> None:
+    """Opening a connection may take long: the client may have been closed and connected again meanwhile."""
+    stage = Stage()
+    if again:
+        stage.connect()
+        stage.link.hang_up()
+    perform = stage.perform
+
+    def perform_and_connect(effect: Any) -> Any:
+        answer = perform(effect)
+        if isinstance(effect, OpenConnection):
+            stage.perform = perform  # type: ignore[method-assign]
+            stage.do(lifecycle.close_gen(stage.engine, 5))
+            stage.connect()
+        return answer
+
+    stage.perform = perform_and_connect  # type: ignore[method-assign]
+    run = stage.run(lifecycle.reconnect_gen(stage.engine, zero)) if again else connecting(stage)
+    assert run.done
+    assert stage.engine.state is ClientState.CONNECTED
+    assert [link.hung_up for link in stage.links[-2:]] == [True, False]
+
+
 def test_client_closed_while_it_logs_in_stops_connecting() -> None:
     stage = Stage()
     run = connecting(stage)
@@ -874,6 +898,19 @@ def test_broker_that_closes_right_after_connected_has_not_let_the_client_in() ->
     stage.go_on()
     with pytest.raises(ConnectFailed, match="connecting to a:1 failed: the peer closed the connection"):
         assert run.result
+
+
+def test_connecting_goes_on_after_a_stable_connection_that_is_lost_before_its_end() -> None:
+    """The step after CONNECTED may come late."""
+    stage = Stage(addresses=("a", "b"), shuffle=True)
+    run = connecting(stage)
+    stage.link.session.receive_data(b"CONNECTED\nversion:1.2\n\n\0", 0.0)
+    stage.link.pump()
+    stage.clock.advance(STABLE_AFTER)
+    stage.link.hang_up()
+    assert stage.dialed == ["b", "b"]  # another series
+    stage.greet()
+    assert run.result is None
 
 
 def test_refused_login_has_the_last_frames() -> None:

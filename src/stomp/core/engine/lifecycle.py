@@ -61,6 +61,7 @@ def connect_gen(engine: ClientEngine, random: Random) -> Operation[None]:
         raise UsageError(f"the client is {engine.state.value} already", hint="connect once")
     engine.closing = engine.draining = False
     engine.run_number += 1
+    run_number = engine.run_number
     engine.error = None
     engine.losses.reset(_failover(engine, engine.config.attempts, random))
     engine.set_state(ClientState.CONNECTING, "connecting")
@@ -68,7 +69,7 @@ def connect_gen(engine: ClientEngine, random: Random) -> Operation[None]:
         yield from _establish_gen(engine, random)
         engine.losses.reset()
     except BaseException as err:
-        if not engine.closing:
+        if engine.run_number == run_number:
             ended = NotConnected(f"connecting was ended by {type(err).__name__}")
             engine.fail(err if isinstance(err, StompError) else ended)
         raise
@@ -81,13 +82,14 @@ def reconnect_gen(engine: ClientEngine, random: Random) -> Operation[None]:
     """
     if engine.closing or engine.state is not ClientState.RECONNECTING:
         return  # the client was closed before the driver ran this operation
+    run_number = engine.run_number
     try:
         yield from _establish_gen(engine, random)
     except StompError as err:
-        if not engine.closing:
+        if engine.run_number == run_number:
             engine.fail(err)
     except BaseException as err:
-        if not engine.closing:
+        if engine.run_number == run_number:
             engine.fail(NotConnected(f"reconnecting was ended by {type(err).__name__}: {err}"))
         if not isinstance(err, Exception):
             raise
@@ -236,12 +238,7 @@ def _log_in_gen(
     yield Wait(
         engine.state_changed,
         # The session may have closed before this wait began.
-        lambda: (
-            connection.connected
-            or engine.connection is not connection
-            or engine.closing
-            or connection.link.session.closed is not None
-        ),
+        lambda: connection.connected or engine.closing or connection.link.session.closed is not None,
         now + config.connect_timeout + _GRACE,
     )
     if engine.closing:
@@ -361,9 +358,8 @@ def _raise_if_lost(engine: ClientEngine, connection: BrokerConnection) -> None:
         raise _closed_meanwhile()
     if engine.connection is not connection:
         closed = connection.link.session.closed
-        lost = ConnectionLost(closed.why if closed is not None else "the connection was lost")
-        lost.__cause__ = closed.error if closed is not None else None
-        raise lost
+        assert closed is not None
+        raise ConnectionLost(closed.why) from closed.error
 
 
 def _send_again_gen(engine: ClientEngine, connection: BrokerConnection, request: Request) -> Operation[None]:
