@@ -669,6 +669,8 @@ def test_reading_resumes_exactly_below_half_of_the_limit(left: int, paused: bool
     assert stage.engine.reading_paused
     stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
     assert stage.engine.reading_paused is paused
+    stage.engine.maybe_resume()
+    assert stage.engine.reading_paused is paused
 
 
 def test_reading_stays_paused_until_messages_are_taken() -> None:

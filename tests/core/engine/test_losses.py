@@ -490,7 +490,7 @@ def test_a_request_that_is_not_repeated_is_unknown_and_not_given_up() -> None:
 
 def test_given_up_request_says_what_to_check_and_why() -> None:
     stage = make_stage(max_losses=1)
-    run, _ = subscribing_to(stage)
+    run, _ = subscribing_to(stage, "/queue/100%")
     stage.link.hang_up(OSError("STOMP died"))
     with pytest.raises(RetriesExhausted) as caught:
         assert run.result

@@ -546,3 +546,27 @@ def test_durable_subscription_of_activemq_is_ended_and_deleted_in_1_0() -> None:
         {"id": "s", "destination": "/topic/t"},
         {"id": "s", "activemq.subscriptionName": "d"},
     ]
+
+
+def test_subscription_that_is_ended_twice_sends_one_unsubscribe(stage: Stage) -> None:
+    """A broker may end the connection at an UNSUBSCRIBE for a subscription that it does not know."""
+    subscription = stage.subscribe()
+    first, second = unsubscribing(stage, subscription), unsubscribing(stage, subscription)
+    frame = stage.link.take("UNSUBSCRIBE")
+    assert not stage.link.sent
+    assert (first.done, second.done) == (False, False)
+    stage.link.confirm(frame)
+    assert first.result is None
+    assert second.result is None
+
+
+def test_second_end_of_a_subscription_has_a_deadline_of_its_own(stage: Stage) -> None:
+    subscription = stage.subscribe()
+    first = stage.run(subscriptions.unsubscribe_gen(stage.engine, subscription, 30, delete=False))
+    second = unsubscribing(stage, subscription)
+    stage.advance(4.9)
+    assert not second.done
+    stage.advance(0.1)
+    assert second.result is None
+    assert subscription.ended
+    assert not first.done

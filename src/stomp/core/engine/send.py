@@ -84,7 +84,7 @@ class OutgoingMessage:
     ) -> None:
         self.destination: str = arguments.destination(destination)
         if type(body) is not bytes:
-            body = body.encode() if type(body) is str else _bytes_of(body)
+            body = _bytes_of(body)
         if compress is not None:
             body = deflated(body, compress)
             headers = {**(headers or {}), "content-encoding": compress}

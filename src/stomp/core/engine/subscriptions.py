@@ -61,13 +61,9 @@ def wait_disconnected_gen(
     """Wait until the engine has processed the end of this connection, whose session is closed already.
 
     Raises:
-        NotConnected: that did not happen before the deadline, or the client was closed or has failed.
+        NotConnected: that did not happen before the deadline.
     """
-    if (
-        not (yield Wait(engine.state_changed, lambda: engine.connection is not connection, deadline))
-        or engine.state.over
-        or engine.closing
-    ):
+    if not (yield Wait(engine.state_changed, lambda: engine.connection is not connection, deadline)):
         raise engine.not_connected()
 
 
@@ -96,7 +92,7 @@ def send_and_wait_receipt_gen(
     if not connection.profile.receipts:
         if frame.command not in {"SUBSCRIBE", "UNSUBSCRIBE"}:
             raise connection.profile.refuse("receipts", "do without confirm=True")
-        yield SendFrame(connection.link, frame, deadline)
+        yield SendFrame(connection.link, frame)
         return
     receipt = engine.next_id()
     frame.headers["receipt"] = receipt
@@ -276,7 +272,12 @@ def unsubscribe_gen(
         engine.drop_subscription(subscription)
         return
     active = engine.ledger.subscriptions.get(subscription.id)
-    left = len(active.unacked) if active is not None else 0
+    if active is None:
+        # Another operation has sent UNSUBSCRIBE, and ends the subscription when that is answered.
+        yield Wait(subscription.queue, lambda: subscription.ended, deadline)
+        engine.drop_subscription(subscription)
+        return
+    left = len(active.unacked)
     if left and connection.profile.holds_unacked_until_disconnect:
         engine.log(
             "%d unacknowledged messages of %s stay with this connection until it ends: %s "
@@ -321,7 +322,8 @@ def _unsubscribe_frames(
             )
         ]
     # ActiveMQ and Artemis: end the subscriber first, then delete the durable subscription by its name.
+    assert profile.durable is not None  # `subscribe_headers` has checked it
     return [
         commands.unsubscribe(version, subscription.id, destination=destination),
-        commands.unsubscribe(version, subscription.id, headers={profile.durable or "": name}),
+        commands.unsubscribe(version, subscription.id, headers={profile.durable: name}),
     ]
