@@ -176,6 +176,15 @@ class Sending:
             with pytest.raises(Unsupported, match="selector"):
                 one.subscribe(place.queue(), selector="a = 1")
 
+    def test_delayed_message_comes_after_a_later_one(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        if one.broker.delay is None:
+            return  # see the test above
+        one.send(queue, b"delayed", confirm=True, delay=0.5, headers=place.queue_headers)
+        one.send(queue, b"at once", confirm=True, headers=place.queue_headers)
+        subscription = one.subscribe(queue, headers=place.queue_headers)
+        assert [subscription.receive(timeout=WAIT).text for _ in range(2)] == ["at once", "delayed"]
+
     def test_message_expires_after_its_ttl(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         one.send(queue, b"short", confirm=True, ttl=0.001, headers=place.queue_headers)

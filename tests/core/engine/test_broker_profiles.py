@@ -115,6 +115,7 @@ def test_invalid_options_are_refused(profile, config: dict, words: str) -> None:
         (RABBITMQ, {"ttl": 1.5}, {"expiration": 1500}),
         (ACTIVEMQ, {"ttl": 1.5, "epoch_ms": 10_000}, {"expires": 11_500}),
         (ACTIVEMQ, {"delay": 2}, {"AMQ_SCHEDULED_DELAY": 2000}),
+        (EMBEDDED, {"delay": 2}, {"AMQ_SCHEDULED_DELAY": 2000}),
         (GENERIC, {"persistent": True, "priority": 4}, {"persistent": True, "priority": 4}),
         (RABBITMQ, {"persistent": False}, {}),
         (RABBITMQ, {"persistent": True}, {"persistent": True}),

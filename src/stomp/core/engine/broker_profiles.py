@@ -224,6 +224,7 @@ EMBEDDED = BrokerProfile(
     selectors=True,
     durable="id",
     ttl=("expiration", "relative"),
+    delay="AMQ_SCHEDULED_DELAY",
     requeue=("", "true", "false"),
     error_ends=True,
     nack_effect="is delivered again, to another subscriber if there is one",
