@@ -418,7 +418,7 @@ def test_send_that_the_session_does_not_report_is_given_up_a_second_later(stage:
 def test_invalid_body_says_what_to_pass() -> None:
     with pytest.raises(UsageError) as caught:
         OutgoingMessage(A, {"a": 1})  # type: ignore[arg-type]
-    assert caught.value.hint == "pass bytes or str; for JSON use json.dumps(...)"
+    assert caught.value.hint == "pass bytes or str, or for JSON json="
 
 
 def test_window_is_filled_exactly() -> None:

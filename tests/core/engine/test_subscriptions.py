@@ -342,6 +342,20 @@ def test_subscription_that_was_not_restored_yet_is_not_sent_again() -> None:
     assert not stage.link.sent
 
 
+def test_subscription_that_is_refused_meanwhile_is_not_unsubscribed() -> None:
+    stage, kept, suspect = restoring()
+    stage.advance(QUIET)
+    refused = stage.link.take("SUBSCRIBE")
+    assert refused.headers["id"] == suspect.id
+    run = unsubscribing(stage, suspect)
+    stage.link.say("ERROR", message="locked", receipt_id=refused.headers["receipt"])
+    stage.advance(QUIET)
+    assert stage.engine.state is ClientState.CONNECTED
+    assert run.result is None
+    assert not stage.link.sent
+    assert (suspect.ended, kept.ended) == (True, False)
+
+
 def test_unsubscribing_ends_with_a_connection_that_is_lost_while_it_is_restored() -> None:
     stage, kept, _ = restoring()
     run = unsubscribing(stage, kept)

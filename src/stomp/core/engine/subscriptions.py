@@ -241,7 +241,8 @@ def unsubscribe_gen(
 ) -> Operation[None]:
     """End a subscription: send UNSUBSCRIBE and wait for its RECEIPT.
 
-    Without a connection nothing is sent, and the subscription is not made again on the next connection.
+    Without a connection nothing is sent, and the subscription is not made again on the next connection. If it was
+    made again already, and the client still restores others, UNSUBSCRIBE is sent after that.
 
     Args:
         engine: the engine of the client.
@@ -266,6 +267,7 @@ def unsubscribe_gen(
             break
     if (
         connection is None
+        or engine.subscriptions.get(subscription.id) is not subscription  # refused meanwhile
         or engine.state is not ClientState.CONNECTED
         or subscription.generation != connection.generation
     ):
