@@ -124,6 +124,42 @@ def test_plain_functions_are_accepted(function: object) -> None:
     check_function("handler", function)
 
 
+def test_the_error_says_what_to_pass() -> None:
+    for function, coroutines, text in (
+        (5, False, "handler is of type int, which cannot be called (give a function)"),
+        (
+            coroutine,
+            False,
+            "handler is a coroutine function: a call does not run it "
+            "(stomp.AsyncClient takes coroutine functions; give a plain function here)",
+        ),
+        (
+            generator,
+            True,
+            "handler is a generator function: a call does not run it "
+            "(give a plain function or a coroutine function)",
+        ),
+        (
+            async_generator,
+            False,
+            "handler is an async generator function: a call does not run it "
+            "(stomp.AsyncClient takes coroutine functions; give a plain function here)",
+        ),
+    ):
+        with pytest.raises(UsageError) as caught:
+            check_function("handler", function, coroutines=coroutines)
+        assert str(caught.value) == text
+
+
+def test_the_error_about_a_result_names_its_type() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_result("the handler", hidden())
+    assert str(caught.value) == (
+        "the handler returned a coroutine, which is not awaited here "
+        "(stomp.AsyncClient takes coroutine functions; give a plain function here)"
+    )
+
+
 def test_a_coroutine_that_is_returned_is_refused_and_closed() -> None:
     returned = hidden()
     with pytest.raises(UsageError, match=r"the handler returned a coroutine"):
@@ -149,3 +185,24 @@ def test_methods_that_are_missing_are_accepted() -> None:
     check_methods(Plain(), ["method", "other"], kind="listener")
     with pytest.raises(UsageError, match="method of the listener Callable"):
         check_methods(Callable(), ["other", "method"], kind="listener")
+
+
+def test_methods_are_checked_by_what_a_call_of_them_runs() -> None:
+    class Owner:
+        async def later(self) -> None: ...
+
+        def now(self) -> None: ...
+
+        function = staticmethod(coroutine)
+        nothing = None
+        number = 5
+
+    check_methods(Owner(), ["later", "now", "nothing", "missing"], kind="listener", coroutines=True)
+    for name, text in (
+        ("later", "later of the listener Owner is a coroutine function: a call does not run it"),
+        ("function", "function of the listener Owner is a coroutine function: a call does not run it"),
+        ("number", "number of the listener Owner is of type int, which cannot be called"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            check_methods(Owner(), ["now", name], kind="listener")
+        assert caught.value.message == text

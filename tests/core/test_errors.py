@@ -12,6 +12,8 @@ from stomp.core.errors import (
     HeartbeatLost,
     LimitExceeded,
     ReceiptMissing,
+    RemoteProtocolError,
+    RetriesExhausted,
     StompError,
     UsageError,
 )
@@ -66,6 +68,40 @@ def test_details_are_attributes() -> None:
     assert LimitExceeded("x", limit="body").limit == "body"
     assert HeartbeatLost("x", silence=2.5).silence == 2.5
     assert ReceiptMissing("x", receipt="r-1").receipt == "r-1"
+    assert RetriesExhausted("x", losses=3).losses == 3
+    assert RemoteProtocolError("x", received=b"HTTP").received == b"HTTP"
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_details_have_a_value_of_their_type_if_they_are_unknown(cls: type[StompError]) -> None:
+    details = {
+        "address": "",
+        "failures": (),
+        "frame": None,
+        "limit": "",
+        "losses": 0,
+        "phase": "",
+        "receipt": "",
+        "received": b"",
+        "silence": 0.0,
+    }
+    error = cls("x")
+    found = {name: value for name, value in vars(error).items() if name not in ("message", "hint")}
+    assert found == {name: details[name] for name in found}
+    assert (error.message, error.hint, error.recent) == ("x", "", ())
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_each_error_has_a_hint(cls: type[StompError]) -> None:
+    assert str(cls("it broke", hint="mend it")) == "it broke (mend it)"
+
+
+@pytest.mark.parametrize("cls", [StompError, BrokerError, ConnectFailed])
+def test_texts_of_errors_are_one_line_of_bounded_length(cls: type[StompError]) -> None:
+    assert str(cls("a\x1b\nb", hint="c\nd")) == "a\\x1b\\nb (c\\nd)"
+    long = cls("x" * 2001, hint="y" * 2001)
+    assert (long.message, long.hint) == ("x" * 1997 + "...", "y" * 1997 + "...")
+    assert cls("x" * 2000).message == "x" * 2000
 
 
 def test_errors_survive_copying_and_pickling() -> None:

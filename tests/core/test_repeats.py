@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stomp.core.repeats import BURST, PERIOD, Repeats
+from stomp.core.repeats import BURST, PERIOD, Repeats, Summary
 
 
 def flood(repeats: Repeats, kind: str, count: int, begin: float, end: float) -> list[bool]:
@@ -41,6 +41,48 @@ def test_kinds_are_counted_separately() -> None:
     flood(repeats, "another", 20, 2.0, 3.0)
     assert [summary.kind for summary in repeats.due(5.0)] == ["ERROR"]
     assert [summary.kind for summary in repeats.due(6.0)] == ["another"]
+
+
+def test_a_period_begins_with_its_first_line() -> None:
+    repeats = Repeats(burst=2, period=4.0)
+    assert [repeats.admit("ERROR", now, now) for now in (10.0, 11.0, 12.0, 13.5)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert repeats.has_counts
+    assert repeats.due(13.9) == []
+    assert repeats.due(14.0) == [Summary("ERROR", 2, 3.5, 13.5)]
+    assert not repeats.has_counts
+    assert [repeats.admit("ERROR", now) for now in (14.0, 15.0, 17.5)] == [True, True, False]
+    assert repeats.due(18.0) == [Summary("ERROR", 1, 3.5, None)]
+
+
+def test_a_period_that_is_over_is_not_continued() -> None:
+    repeats = Repeats(burst=1, period=4.0)
+    assert [repeats.admit("ERROR", now) for now in (0.0, 3.9, 4.0)] == [True, False, True]
+    # Its count is lost if `due` was not called before.
+    assert repeats.due(4.0) == []
+
+
+def test_counts_of_several_kinds_are_due_in_their_order() -> None:
+    repeats = Repeats(burst=1, period=5.0)
+    for kind, since in (("c", 2.0), ("a", 0.0), ("b", 1.0), ("none", 0.5)):
+        assert repeats.admit(kind, since)
+        if kind != "none":
+            assert not repeats.admit(kind, since + 0.25)
+    assert repeats.due(4.9) == []
+    assert [summary.kind for summary in repeats.due(5.0)] == ["a"]
+    assert repeats.has_counts
+    assert repeats.due(5.9) == []
+    assert repeats.due(6.0) == [Summary("b", 1, 0.25, None)]
+    assert [summary.kind for summary in repeats.rest(6.5)] == ["c"]
+    assert not repeats.has_counts
+
+
+def test_seconds_of_a_summary_are_rounded() -> None:
+    assert str(Summary("ERROR", 1000, 4.4, None)) == "... repeated 1,000 times in 4 s"
 
 
 def test_remaining_count_is_summed_up_at_the_end() -> None:

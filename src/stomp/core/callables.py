@@ -64,7 +64,8 @@ def check_function(name: str, function: object, *, coroutines: bool = False) -> 
     kind = deferred_kind(function)
     if kind and not (coroutines and kind == "coroutine function"):
         hint = "give a plain function or a coroutine function" if coroutines else _HINT
-        raise UsageError(f"{name} is a {kind}: a call does not run it", hint=hint)
+        article = "an" if kind.startswith("a") else "a"
+        raise UsageError(f"{name} is {article} {kind}: a call does not run it", hint=hint)
 
 
 def check_methods(owner: object, names: Iterable[str], *, kind: str, coroutines: bool = False) -> None:
