@@ -64,6 +64,61 @@ def test_http_is_named_with_the_scheme_to_use(how: dict[str, bool], words: str, 
     assert hint in found.hint
 
 
+ON_61613 = "STOMP is usually on port 61613"
+
+
+@pytest.mark.parametrize(
+    ("first", "how", "finding"),
+    [
+        (
+            b"AMQP",
+            {},
+            ("this is AMQP, not STOMP", f"{ON_61613}; in RabbitMQ its plugin rabbitmq_stomp must be enabled"),
+        ),
+        (b"\x01ActiveMQ", {}, ("this is ActiveMQ's OpenWire, not STOMP", ON_61613)),
+        (b"SSH-2.0", {}, ("this is SSH, not STOMP", f"check the host and the port; {ON_61613}")),
+        (
+            b"\xe0\0",
+            {"websocket": True},
+            ("this is MQTT, not STOMP", f"check the host and the port; {ON_61613}"),
+        ),
+        (
+            HTTP,
+            {},
+            ("this is HTTP, not STOMP", f"for STOMP over WebSocket use ws:// and its path; plain {ON_61613}"),
+        ),
+        (
+            HTTP,
+            {"tls": True, "handshake": True, "websocket": True},
+            ("this is HTTP without TLS", "use ws://"),
+        ),
+        (
+            HTTP,
+            {"handshake": True},
+            (
+                "this is HTTP without TLS",
+                f"for STOMP over WebSocket use ws:// and its path; plain {ON_61613}",
+            ),
+        ),
+        (
+            ANSWER,
+            {"handshake": True, "websocket": True, "tls": True},
+            ("the port speaks STOMP without TLS", "use stomp://, without set_ssl() and --ssl"),
+        ),
+        (
+            ANSWER,
+            {"websocket": True, "tls": True},
+            ("the port speaks STOMP without WebSocket", "use stomp+ssl://"),
+        ),
+        (ANSWER, {"tls": True}, None),
+    ],
+)
+def test_a_finding_says_what_to_use(
+    first: bytes, how: dict[str, bool], finding: tuple[str, str] | None
+) -> None:
+    assert identify(first, **how) == finding
+
+
 @pytest.mark.parametrize("alert", ALERTS)
 def test_a_tls_alert_in_plain_text_means_tls(alert: bytes) -> None:
     found = identify(alert)
@@ -99,6 +154,10 @@ def test_openwire_is_named_without_the_nuls_before_it() -> None:
 
 
 def test_only_the_first_bytes_are_examined() -> None:
+    assert EXAMINED_BYTES == 64
+    found = identify(b"220 " + b"x" * 55 + b" SMTP")
+    assert found is not None
+    assert found.words == "this is SMTP, not STOMP"
     late = b"220 " + b"x" * EXAMINED_BYTES + b" ESMTP"
     assert identify(late) == identify(late[:EXAMINED_BYTES])
 
@@ -125,6 +184,36 @@ def test_only_the_first_bytes_are_examined() -> None:
             "port 15672 is usually RabbitMQ's management, which is HTTP; its STOMP over WebSocket is usually on",
         ),
         (5672, {"websocket": True}, "port 5672 is usually AMQP;"),
+        (5672, {}, "port 5672 is usually AMQP; STOMP is usually on port 61613"),
+        (61612, {}, "port 61612 is usually STOMP with TLS; use stomp+ssl://, set_ssl() or --ssl"),
+        (61614, {}, "port 61614 is usually STOMP with TLS; use stomp+ssl://, set_ssl() or --ssl"),
+        (
+            61613,
+            {"tls": True, "websocket": True},
+            "port 61613 is usually STOMP without TLS; use stomp://, without set_ssl() and --ssl",
+        ),
+        (
+            15671,
+            {"websocket": True},
+            "port 15671 is usually RabbitMQ's management, which is HTTP; its STOMP over WebSocket is usually on "
+            "port 15673",
+        ),
+        (
+            15672,
+            {"websocket": True},
+            "port 15672 is usually RabbitMQ's management, which is HTTP; its STOMP over WebSocket is usually on "
+            "port 15674",
+        ),
+        (
+            15671,
+            {},
+            "port 15671 is usually RabbitMQ's management, which is HTTP; STOMP is usually on port 61613",
+        ),
+        (
+            15673,
+            {"tls": True},
+            "port 15673 is usually RabbitMQ's STOMP over WebSocket; use wss:// and the path /ws",
+        ),
     ],
 )
 def test_usual_protocol_of_a_port_is_named(port: int, how: dict[str, bool], words: str) -> None:
@@ -139,6 +228,10 @@ def test_usual_protocol_of_a_port_is_named(port: int, how: dict[str, bool], word
         (15674, {"websocket": True}),
         (443, {"websocket": True}),
         (61614, {"websocket": True}),
+        (61612, {"tls": True}),
+        (61612, {"websocket": True}),
+        (15673, {"websocket": True}),
+        (80, {"websocket": True}),
         (12345, {}),
         (0, {"tls": True}),
     ],

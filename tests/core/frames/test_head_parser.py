@@ -261,6 +261,8 @@ def test_nuls_before_the_first_frame_are_not_skipped() -> None:
     for lenient in Leniency:
         _, error, _ = decode(b"\0\0\1\xff\1ActiveMQ", version=None, lenient=lenient)
         assert "is not a STOMP command" in error
+        _, error, _ = decode(b"\0CONNECTED\nversion:1.2\n\n\0", version=None, lenient=lenient)
+        assert error == r"'\x00' is not a STOMP command"
 
 
 def test_control_characters_of_an_undefined_escape_are_shown_as_escapes() -> None:

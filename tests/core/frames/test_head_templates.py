@@ -280,6 +280,9 @@ def test_heads_and_bodies_at_their_limits_are_read_by_the_template(
     decoder = Decoder(limits, version=STOMP12)
     assert parsed(decoder, b"".join(frame(size) for size in (10, 40, 40, 40, 20, 39, 40)), monkeypatch) <= 3
     assert parsed(decoder, frame(40) * 5, monkeypatch) == 0
+    other = b"RECEIPT\nreceipt-id:1\n\n\0\n"
+    parsed(decoder, other * 2, monkeypatch)
+    assert parsed(decoder, frame(40) + other + frame(40), monkeypatch) == 0
     # In two reads.
     decoder.feed(frame(40)[:80])
     assert decoder.frames() == []

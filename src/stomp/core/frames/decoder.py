@@ -205,7 +205,7 @@ class Decoder:
             pos = self._skip(data, pos)
         # EOLs directly after a frame are padding; EOLs at the start of a read are heart-beats.
         if fresh and pos:
-            out.extend([HEARTBEAT] * data.count(b"\n", 0, pos))
+            out.extend([HEARTBEAT] * data[:pos].count(b"\n"))
         if self.version is None:
             if pos < end and (fresh or not out):  # else the one frame was already made from the end of a body
                 pos = self._skip(data, self._read_general(data, pos, out))
