@@ -148,6 +148,7 @@ def test_what_is_no_number(value: object) -> None:
         (0, 0),
         (-1, -1),
         (timedelta(minutes=1), 60),
+        (timedelta(seconds=0.5), 0.5),
         (timedelta(seconds=-2), -2),
         (Size.BIG, 5),
     ],

@@ -80,10 +80,23 @@ def test_coroutine_functions_are_refused(function: object) -> None:
     check_function("handler", function, coroutines=True)
 
 
-@pytest.mark.skipif(not hasattr(inspect, "markcoroutinefunction"), reason="since Python 3.12")
+def marked(function: Any) -> Any:
+    """Mark a function as `inspect.markcoroutinefunction` of Python 3.12 does."""
+    mark = vars(inspect).get("markcoroutinefunction")
+    if mark is not None:
+        return mark(function)
+    function._is_coroutine_marker = True
+    return function
+
+
 def test_marked_coroutine_functions_are_refused() -> None:
-    mark: Any = vars(inspect)["markcoroutinefunction"]
-    assert deferred_kind(mark(lambda: coroutine())) == "coroutine function"
+    assert deferred_kind(marked(lambda: coroutine())) == "coroutine function"
+
+    class Owner:
+        method = marked(lambda self: coroutine())
+
+    with pytest.raises(UsageError, match="method of the listener Owner is a coroutine function"):
+        check_methods(Owner(), ["method"], kind="listener")
 
 
 @pytest.mark.parametrize("function", [generator, async_generator, functools.partial(generator)])
@@ -95,6 +108,7 @@ def test_a_generator_function_is_refused_by_both_clients(function: object, corou
 
 @pytest.mark.parametrize("value", [None, 5, "print", object()])
 def test_objects_that_cannot_be_called_are_refused(value: object) -> None:
+    assert deferred_kind(value) == ""
     with pytest.raises(UsageError, match=r"handler is of type .*cannot be called"):
         check_function("handler", value)
 

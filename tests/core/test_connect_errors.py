@@ -85,6 +85,7 @@ def test_other_errors_of_tls_have_none(reason: str) -> None:
 
 def test_a_broker_that_does_not_answer() -> None:
     assert refused(None) == f"the broker did not answer CONNECT in time ({QUESTIONS})"
+    assert str(login_failed("mq:1", None)) == f"connecting to mq:1 failed: {refused(None)}"
     assert refused(None, "ws") == f"the broker did not answer CONNECT in time ({QUESTIONS})"
 
 
@@ -102,6 +103,8 @@ def test_with_tls_the_question_is_the_client_certificate(transport: str, tls: bo
         ("ws", 61613, "port 61613 is usually STOMP without WebSocket"),
         ("wss", 61613, "port 61613 is usually STOMP without TLS"),
         ("tcp", 5672, "port 5672 is usually AMQP"),
+        ("tls", 15673, "port 15673 is usually RabbitMQ's STOMP over WebSocket"),
+        ("wss", 15673, QUESTIONS_TLS),
     ],
 )
 def test_a_port_of_another_protocol_is_named(transport: str, port: int, hint: str) -> None:

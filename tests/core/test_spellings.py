@@ -6,15 +6,62 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.core.spellings import OTHER, common
+from stomp.core.spellings import OTHER, also_named, common, heartbeat_also
 
 
 def test_the_common_names_are_those_of_the_headers() -> None:
     assert set(OTHER.values()) == {"login", "passcode", "heartbeat"}
 
 
+@pytest.mark.parametrize(("spelling", "name"), OTHER.items())
+def test_other_spellings_are_replaced_and_noted(spelling: str, name: str) -> None:
+    given = {"first": 1, spelling: 2, "last": 3}
+    with pytest.warns(DeprecationWarning, match=f"^the argument {spelling!r} is named {name!r}$"):
+        found = common(given)
+    assert list(found.items()) == [("first", 1), (name, 2), ("last", 3)]
+    assert spelling in given
+
+
+def test_names_of_an_api_are_accepted_without_a_warning() -> None:
+    given = {"login": "me", "heartbeat": (0, 0), "user_id": 5}
+    assert common(given) is given
+    names = {"vhost": "host", "user": "user"}
+    assert common({"user": 1, "username": 2}, names) == {"user": 1, "username": 2}
+    with pytest.warns(DeprecationWarning, match="^the argument 'vhost' is named 'host'$"):
+        assert common({"user": 1, "vhost": 2}, names) == {"user": 1, "host": 2}
+
+
+def test_a_function_may_accept_other_spellings() -> None:
+    @also_named
+    def connect(address: str, *, login: str = "", **more: object) -> tuple[object, ...]:
+        """Connect."""
+        return address, login, more
+
+    with pytest.warns(DeprecationWarning, match="^the argument 'user' is named 'login'$"):
+        assert connect("a", user="me", wait=True) == ("a", "me", {"wait": True})
+    assert connect(address="a", login="me") == ("a", "me", {})
+    assert (connect.__name__, connect.__doc__) == ("connect", "Connect.")
+
+
+def test_the_listener_api_may_accept_the_common_name_of_heartbeats() -> None:
+    class Connection:
+        @heartbeat_also
+        def __init__(self, host: str, heartbeats: tuple[int, int] = (0, 0)) -> None:
+            """Make it."""
+            self.given = host, heartbeats
+
+    assert Connection("a", heartbeat=(1, 2)).given == ("a", (1, 2))  # type: ignore[call-arg]
+    assert Connection(host="a", heartbeats=(1, 2)).given == ("a", (1, 2))
+    assert Connection.__init__.__doc__ == "Make it."
+    text = r"^the arguments heartbeat and heartbeats are the same \(pass one of them\)$"
+    with pytest.raises(TypeError, match=text):
+        Connection("a", heartbeat=(1, 2), heartbeats=(1, 2))  # type: ignore[call-arg]
+
+
 def test_both_spellings_at_once_are_refused() -> None:
-    with pytest.raises(TypeError, match="username and login are the same"):
+    with pytest.raises(
+        TypeError, match=r"^the arguments username and login are the same \(pass login only\)$"
+    ):
         common({"username": "a", "login": "b"})
 
 

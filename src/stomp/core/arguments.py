@@ -137,9 +137,7 @@ def text(name: str, value: object, *, hint: str = "pass text (str)", empty: bool
 def header_value(name: str, value: object) -> object:
     """Check a header value: a str, a number, or another object whose `str` is meant for the wire."""
     if isinstance(value, (*_CONTAINERS, tuple)) or is_bare_member(value):
-        raise wrong(
-            name, value, f"pass text or a number{_OF_MEMBER if is_bare_member(value) else ''}", secret=True
-        )
+        raise wrong(name, value, f"pass text or a number{_OF_MEMBER if is_bare_member(value) else ''}")
     return value
 
 
@@ -272,7 +270,7 @@ def check_options(
         if check is None:
             import difflib
 
-            near = difflib.get_close_matches(name, checks, 1)
+            near = difflib.get_close_matches(name, checks)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(checks)}"
             raise TypeError(f"unexpected option {name!r} ({hint}; a header goes into headers=)")
         if value is not None:

@@ -132,7 +132,8 @@ class RecentFrames:
 
     def note_all(self, way: str, events: Sequence[object]) -> None:
         """Record the events that are a frame or have one. Only as many of the last events as are stored are checked."""
-        for event in events[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():
+        size = self._lines.maxlen
+        for event in events[-size:] if size else ():
             frame = event if isinstance(event, Frame) else getattr(event, "frame", None)
             if isinstance(frame, Frame):
                 self._lines.append((way, frame.command, frame.headers, len(frame.body)))

@@ -68,8 +68,10 @@ def test_strict_decoders_refuse_what_is_not_legal(odd: Odd, cut: int) -> None:
 @pytest.mark.parametrize("lenient", Leniency)
 @pytest.mark.parametrize("cut", CUTS)
 def test_frames_with_an_uncertain_end_are_refused(data: bytes, lenient: Leniency, cut: int) -> None:
-    _, error, _ = decode(data + NEXT, lenient=lenient, cut=cut)
+    found, error, _ = decode(data + NEXT, lenient=lenient, cut=cut)
     assert error
+    # Without a length the first NUL is the end.
+    assert [frame.body for frame in found] == ([b"he"] if b"he\0llo" in data else [])
 
 
 @pytest.mark.parametrize("cut", CUTS)

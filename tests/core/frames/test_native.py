@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+import types
 import weakref
 from typing import Any
 
@@ -45,6 +46,20 @@ def test_native_codec_is_used_if_installed_and_compatible() -> None:
     assert name_in(fake(native_codec.INTERFACE)) == "native"
     assert name_in(fake(native_codec.INTERFACE + 1)) == "pure"
     assert name_in("import sys; sys.modules['stomp_native'] = None") == "pure"
+
+
+def test_native_codec_of_another_interface_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for interface, loaded in (
+        (native_codec.INTERFACE, True),
+        (native_codec.INTERFACE + 1, False),
+        (0, False),
+    ):
+        module = types.SimpleNamespace(INTERFACE=interface)
+        monkeypatch.setitem(sys.modules, "stomp_native", module)
+        found = native_codec._load()
+        assert found is (module if loaded else None)
+        monkeypatch.setattr(native_codec, "native", found)
+        assert native_codec.name() == ("native" if loaded else "pure")
 
 
 @native

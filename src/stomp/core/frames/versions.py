@@ -50,14 +50,10 @@ class Version:
     subscription_id: bool
     codes: str = field(init=False, compare=False)
     _originals: dict[str, str] = field(init=False, compare=False)
-    _codes: tuple[str, ...] = field(
-        init=False, compare=False
-    )  # the escape sequences but that of the backslash
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_originals", {code[1]: char for char, code in self.escapes.items()})
         object.__setattr__(self, "codes", "".join(self._originals))
-        object.__setattr__(self, "_codes", tuple(code for code in self.escapes.values() if code != "\\\\"))
 
     def __repr__(self) -> str:
         return f"<STOMP {self.number}>"
@@ -125,7 +121,7 @@ class Version:
             return True  # by far the most frequent case: message ids of brokers contain colons
         # Two backslashes are one escape sequence; then the other sequences can be counted.
         text = text.replace("\\\\", "")
-        return text.count("\\") == sum(text.count(code) for code in self._codes)
+        return text.count("\\") == sum(text.count(code) for code in self.escapes.values())
 
     def unescaped(self, headers: Headers) -> Headers:
         """Return headers with all values unescaped.
@@ -133,7 +129,7 @@ class Version:
         Raises:
             RemoteProtocolError: see `unescape`.
         """
-        if "\\" not in "".join(headers.values()):
+        if not any("\\" in value for value in headers.values()):
             return headers
         return Headers((name, self.unescape(value)) for name, value in headers.items())
 
