@@ -386,6 +386,10 @@ def test_durable_subscription_with_a_selector_gets_matching_messages(stomp: Stom
         (["--json", "--raw"], "not allowed with argument"),
         (["--ack", "x"], "invalid choice"),
         (["-n", "0"], "is not a whole number from 1 on"),
+        (["--json", "--shorten", "5"], "--shorten cannot be used with --json"),
+        (["--raw", "--shorten", "0"], "--shorten cannot be used with --raw"),
+        (["--exec", "true", "--pretty"], "--pretty cannot be used with --exec"),
+        (["--format", "%b", "--pretty"], "--pretty cannot be used with --format"),
     ],
 )
 def test_wrong_usage_is_reported(stomp: Stomp, arguments: list[str], words: str) -> None:

@@ -367,6 +367,8 @@ def test_unknown_command_is_an_error(cli: StompCLI, out: Printed) -> None:
     assert out.getvalue() == ""
     cli.onecmd("nope x")
     out.expect(r"Unknown command: nope \(type help for the commands\)")
+    cli.onecmd("snd /queue/a x")
+    out.expect(r"Unknown command: snd \(did you mean 'send'\?\)")
 
 
 # ------------------------------------------------------------------------------------- what comes

@@ -78,6 +78,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
     if args.json_body and not args.json:
         raise CommandError("--json-body is for --json only", hint="add --json")
+    _refuse_without_effect(args)
     if args.exec is not None and (args.ack == "none" or args.headers_only):
         raise CommandError(
             "--exec cannot be used with --headers-only or --ack none",
@@ -103,6 +104,20 @@ def run(args: Namespace, terminal: Terminal) -> int:
         else:
             _write(messages, write, args, terminal)
     return messages.status
+
+
+def _refuse_without_effect(args: Namespace) -> None:
+    from stomp.cli.framework.exit_status import CommandError
+
+    chosen = next(
+        (name for name in ("json", "raw", "format", "exec") if getattr(args, name) not in (None, False)), None
+    )
+    if chosen is not None and args.shorten is not None:
+        raise CommandError(
+            f"--shorten cannot be used with --{chosen}", hint="it is for messages that are written as text"
+        )
+    if chosen not in (None, "json") and args.pretty:
+        raise CommandError(f"--pretty cannot be used with --{chosen}", hint="leave one of them out")
 
 
 def _format(args: Namespace, terminal: Terminal) -> Any:

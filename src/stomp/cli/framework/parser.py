@@ -159,7 +159,7 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = [str(choice) for choice in action.choices]
-        if suggestion := _nearest(str(value), choices):
+        if suggestion := nearest(str(value), choices):
             hint = f"did you mean {suggestion!r}?"
         else:
             hint = f"use {', '.join(choices[:-1])} or {choices[-1]}"
@@ -169,7 +169,7 @@ class Parser(argparse.ArgumentParser):
         if self.commands and before:  # options of an unknown command
             self._refuse_argument(before[0].removeprefix(_ARGUMENT_PREFIX))
         known = [one for one, action in self.options.items() if one not in hidden(action)]
-        if suggestion := _nearest(name, known):
+        if suggestion := nearest(name, known):
             self.error(f"unknown option {name!r}; did you mean {suggestion!r}?")
         if not self._get_positional_actions():
             self.error(f"unknown option {name!r}")
@@ -186,7 +186,7 @@ class Parser(argparse.ArgumentParser):
 
     def refuse_command(self, word: str) -> NoReturn:
         """Raise the error for an unknown command, with the name of a similar one."""
-        suggestion = _nearest(word, self.commands)
+        suggestion = nearest(word, self.commands)
         self.error(f"unknown command {word!r}" + (f"; did you mean {suggestion!r}?" if suggestion else ""))
 
     def _refuse_missing_value(self, word: Word, arguments: Sequence[str]) -> NoReturn:
@@ -309,7 +309,7 @@ def _is_number(text: str) -> bool:
     return digits.isascii() and digits.isdigit()
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that is most similar, or an empty string."""
     from difflib import get_close_matches
 

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple, TextIO
 from stomp.classic.listeners import StatsListener
 from stomp.cli.config.settings import ConnectionSettings, from_arguments
 from stomp.cli.framework.exit_status import CommandError, Status, verdict
+from stomp.cli.framework.parser import nearest
 from stomp.cli.framework.terminal import Terminal
 from stomp.cli.shell import line_parser, send_file
+from stomp.cli.shell.command_table import BY_NAME
 from stomp.cli.shell.connect import connect, connection
 from stomp.cli.shell.help import ShellHelp, SubscriptionInfo
 from stomp.cli.shell.render import Renderer
@@ -178,10 +180,12 @@ class StompCLI(ShellHelp, ShellListener):
 
     def default(self, line: str) -> None:
         """Report an unknown command. Lines that begin with # are comments."""
-        if not line.startswith("#"):
-            self.report_error(
-                CommandError(f"Unknown command: {line.split()[0]}", hint="type help for the commands")
-            )
+        if line.startswith("#"):
+            return
+        word = line.split()[0]
+        suggestion = nearest(word, BY_NAME)
+        hint = "type help for the commands" if not suggestion else f"did you mean {suggestion!r}?"
+        self.report_error(CommandError(f"Unknown command: {word}", hint=hint))
 
     def onecmd(self, line: str) -> bool:
         """Run the command in a line. Returns True if it ends the client."""
