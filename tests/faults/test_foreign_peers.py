@@ -309,12 +309,12 @@ def test_the_command_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("first", "arguments", "status", "words"),
     [
-        (ALERTS[0], [], 3, "the port expects TLS; 1 attempt failed (use stomp+ssl:// or --ssl)"),
+        (ALERTS[0], [], 3, "the port expects TLS (use stomp+ssl:// or --ssl)"),
         (
             ANSWER,
             ["--ssl"],
             3,
-            "the port speaks STOMP without TLS; 1 attempt failed (use stomp://, without --ssl)",
+            "the port speaks STOMP without TLS (use stomp://, without --ssl)",
         ),
         (
             b"ERROR\nmessage:Invalid virtual host\\c /\n\n\0",

@@ -273,5 +273,9 @@ def _all_failed(why: str, failures: list[ConnectFailed]) -> ConnectFailed:
         return ConnectFailed(f"no connection: {why}")
     last = failures[-1]
     return ConnectFailed(
-        f"{last.message}; {why}", address=last.address, phase=last.phase, failures=failures, hint=last.hint
+        f"{last.message}; {why}" if why else last.message,
+        address=last.address,
+        phase=last.phase,
+        failures=failures,
+        hint=last.hint,
     )

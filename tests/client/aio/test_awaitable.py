@@ -168,7 +168,7 @@ def test_a_lost_connection_makes_the_transaction_void(broker):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="functions can be marked since Python 3.12")
-@pytest.mark.parametrize("name", ["subscribe", "consume", "begin", "transaction", "send"])
+@pytest.mark.parametrize("name", ["connect", "subscribe", "consume", "begin", "transaction", "send"])
 def test_a_mock_of_the_client_has_methods_to_await(name):
     client = mock.MagicMock(spec=stomp.AsyncClient)
     assert isinstance(getattr(client, name), mock.AsyncMock)

@@ -44,9 +44,12 @@ def test_a_with_statement_takes_a_connected_client_and_closes_it(broker):
     async def test():
         async with await at(broker).connect() as client:
             await client.send("/queue/a", b"x", confirm=True)
-        return client.state
+        first = client.state
+        async with at(broker).connect() as client:
+            await client.send("/queue/a", b"x", confirm=True)
+        return first, client.state
 
-    assert run(test()) is ClientState.CLOSED
+    assert run(test()) == (ClientState.CLOSED, ClientState.CLOSED)
 
 
 def test_messages_are_iterated_and_acknowledged(broker):

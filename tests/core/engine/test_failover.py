@@ -52,6 +52,15 @@ def test_minus_one_attempts_are_unlimited(attempts: float) -> None:
     assert addresses(policy, 500) == ["a"] * 500
 
 
+def test_an_only_attempt_is_not_counted() -> None:
+    policy = Failover(["a"], attempts=1, random=no_luck)
+    assert addresses(policy, 1) == ["a"]
+    assert policy.next() == Exhausted("")
+    policy = Failover(["a", "b"], attempts=1, random=no_luck)
+    assert addresses(policy, 2) == ["a", "b"]
+    assert policy.next() == Exhausted("1 attempt at each of 2 addresses failed")
+
+
 def test_float_number_of_attempts_is_accepted() -> None:
     policy = Failover(["a"], attempts=2.0, random=no_luck)
     assert addresses(policy, 2) == ["a", "a"]

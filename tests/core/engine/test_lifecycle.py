@@ -650,7 +650,7 @@ def test_broker_that_ends_each_connection_after_the_login_is_named() -> None:
     assert stage.engine.state is ClientState.FAILED
     assert isinstance(stage.engine.error, ConnectFailed)
     assert stage.engine.error.phase == ""
-    assert stage.engine.error.message.startswith("the peer closed the connection; ")
+    assert stage.engine.error.message == "the peer closed the connection"
     assert stage.engine.error.hint == "the broker ends each connection soon after the login: check its log"
     assert stage.engine.error.address == ""
 
@@ -759,7 +759,7 @@ def test_failed_connect_raises_the_error_of_the_client_and_is_no_warning() -> No
     assert run.error is stage.engine.error
     assert isinstance(run.error, ConnectFailed)
     assert run.error.hint == ""
-    assert "failed: refused; 1 attempt failed" in stage.said
+    assert "failed: refused" in stage.said
     assert stage.warnings == ["refused"]
 
 

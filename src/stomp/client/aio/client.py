@@ -71,6 +71,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
 
     # ------------------------------------------------------------------------------------- connecting and closing
 
+    @awaitable_context  # ASYNC
     async def connect(self) -> Self:
         """Connect, unless that is done by an ``async with`` statement.
 

@@ -34,7 +34,7 @@ class Attempt(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Stop connecting; `why` is the reason as text."""
+    """Stop connecting; `why` is the reason as text, empty if the error of the only attempt says all."""
 
     why: str
 
@@ -147,6 +147,8 @@ class Failover(Generic[A]):
         return order
 
     def _exhausted(self) -> str:
+        if self._round == len(self._addresses) == 1:
+            return ""
         tries = f"{self._round} attempt{'s' if self._round != 1 else ''}"
         count = len(self._addresses)
         return f"{tries} failed" if count == 1 else f"{tries} at each of {count} addresses failed"

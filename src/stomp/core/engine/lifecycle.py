@@ -147,7 +147,7 @@ def _all_failed(engine: ClientEngine, why: str, failures: list[BaseException]) -
     if not hint and not isinstance(last, ConnectFailed):
         hint = "the broker ends each connection soon after the login: check its log"
     error = ConnectFailed(
-        f"{last.message}; {why}",
+        f"{last.message}; {why}" if why else last.message,
         address=getattr(last, "address", ""),
         phase=getattr(last, "phase", ""),
         frame=getattr(last, "frame", None),
