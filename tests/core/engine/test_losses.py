@@ -20,6 +20,7 @@ from stomp.core.errors import (
     ConnectFailed,
     ConnectionLost,
     LimitExceeded,
+    NotConnected,
     OutcomeUnknown,
     RetriesExhausted,
 )
@@ -578,3 +579,15 @@ def test_loss_of_a_stable_connection_after_a_message_is_not_attributed_to_it() -
         lose(stage)
         stage.link.confirm(stage.link.take("SUBSCRIBE"))
     assert not subscription.ended
+
+
+def test_the_end_by_close_is_not_counted_as_a_loss() -> None:
+    stage = make_stage(max_losses=3)
+    run, _ = subscribing_to(stage)
+    lose(stage)
+    lose(stage)
+    stage.advance(QUIET)
+    assert commands(stage.link) == ["SUBSCRIBE"]
+    stage.do(lifecycle.close_gen(stage.engine, 5))
+    assert isinstance(run.error, NotConnected)
+    assert not any("given up" in line for line in stage.said)
