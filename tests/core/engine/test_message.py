@@ -199,7 +199,7 @@ def test_charset_is_what_follows_the_first_equals_sign() -> None:
 
 
 def test_decompression_takes_no_more_memory_than_the_limit() -> None:
-    bomb = gzip.compress(b"\0" * 10_000_000, mtime=0)
+    bomb = gzip.compress(b"\0" * 2_000_000, mtime=0)
     tracemalloc.start()
     try:
         with pytest.raises(ContentError, match="larger than 1000 bytes") as caught:
@@ -207,5 +207,5 @@ def test_decompression_takes_no_more_memory_than_the_limit() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 1_000_000
+    assert peak < 200_000
     assert caught.value.hint == "read .body, or raise the limit"
