@@ -68,7 +68,7 @@ def test_a_period_that_is_over_is_not_continued() -> None:
 
 def test_counts_of_several_kinds_are_due_in_their_order() -> None:
     repeats = Repeats(burst=1, period=5.0)
-    for kind, since in (("c", 2.0), ("a", 0.0), ("b", 1.0), ("none", 0.5)):
+    for kind, since in (("none", 0.5), ("c", 2.0), ("a", 0.0), ("b", 1.0)):
         assert repeats.admit(kind, since)
         if kind != "none":
             assert not repeats.admit(kind, since + 0.25)
@@ -79,6 +79,13 @@ def test_counts_of_several_kinds_are_due_in_their_order() -> None:
     assert repeats.due(6.0) == [Summary("b", 1, 0.25, None)]
     assert [summary.kind for summary in repeats.rest(6.5)] == ["c"]
     assert not repeats.has_counts
+    assert repeats.rest(6.5) == []
+
+
+def test_the_rest_is_summed_up_at_any_time() -> None:
+    repeats = Repeats(burst=1)
+    assert [repeats.admit("ERROR", now) for now in (0.0, 0.0)] == [True, False]
+    assert repeats.rest(0.0) == [Summary("ERROR", 1, 0.0, None)]
 
 
 def test_seconds_of_a_summary_are_rounded() -> None:

@@ -36,7 +36,7 @@ def deferred_kind(function: object) -> str:
     while isinstance(function, partial | MethodType):
         function = function.func if isinstance(function, partial) else function.__func__
     # An object with __call__ is checked by that method. A mock of a coroutine function has its own __code__.
-    call = function if hasattr(function, "__code__") else getattr(type(function), "__call__", None)  # noqa: B004
+    call = function if hasattr(function, "__code__") else type(function).__call__
     flags = getattr(getattr(call, "__code__", None), "co_flags", 0)
     marked = _MARKER in getattr(function, "__dict__", ())
     if flags & (_COROUTINE | _ITERABLE_COROUTINE) or marked:

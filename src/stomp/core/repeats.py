@@ -108,7 +108,7 @@ class Repeats:
 
     def rest(self, now: float) -> list[Summary]:
         """Return and reset all summaries. Call it at the end of a connection."""
-        return [] if self._next is None else self._sum_up(now, 0.0)
+        return self._sum_up(now, 0.0)
 
     def _sum_up(self, now: float, length: float) -> list[Summary]:
         summaries: list[Summary] = []
@@ -118,7 +118,7 @@ class Repeats:
                 continue
             if now - period.since >= length:
                 summaries.append(Summary(kind, period.count, period.until - period.since, period.last))
-                self._periods.pop(kind, None)
+                del self._periods[kind]
             elif self._next is None or period.since + self._length < self._next:
                 self._next = period.since + self._length
         return summaries

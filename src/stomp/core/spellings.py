@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 #: Other spelling -> name.
 OTHER = {
     "user": "login",
@@ -49,17 +50,17 @@ def common(given: dict[str, Any], names: Mapping[str, str] = OTHER, *, level: in
     return arguments
 
 
-def also_named(function: _F) -> _F:
+def also_named(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Make a function accept the other spellings of its arguments, see `common`."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **common(kwargs))
 
-    return cast("_F", call)
+    return call
 
 
-def heartbeat_also(init: _F) -> _F:
+def heartbeat_also(init: Callable[_P, None]) -> Callable[_P, None]:
     """Make the `__init__` of a connection of the listener API accept ``heartbeat`` for stomp.py's ``heartbeats``."""
 
     @functools.wraps(init)
@@ -70,4 +71,4 @@ def heartbeat_also(init: _F) -> _F:
             kwargs["heartbeats"] = kwargs.pop("heartbeat")
         return init(*args, **kwargs)
 
-    return cast("_F", call)
+    return call

@@ -358,6 +358,14 @@ def test_frames_before_the_offending_one_come_first() -> None:
             decoder.frames()
 
 
+@pytest.mark.parametrize("between", [b"\t", b"\x0b", b"\x0c", b"\r\r\n", b" ", b"\x0e", b"\n\x0b", b"\0"])
+@pytest.mark.parametrize("known", [0, 3])
+def test_only_line_ends_may_stand_between_frames(between: bytes, known: int) -> None:
+    frame = b"MESSAGE\na:1\n\n\0"
+    with pytest.raises(RemoteProtocolError, match="is not a STOMP command"):
+        decode(frame * known + frame + between + frame)
+
+
 def test_a_refused_stream_stays_refused() -> None:
     decoder = Decoder(version=STOMP12)
     decoder.feed(b"bad frame\n\n\0")
