@@ -194,6 +194,8 @@ def test_an_empty_argument_and_one_with_a_space_are_arguments() -> None:
         ("context frobnicate", "invalid choice: 'frobnicate'; use add, ls, show, select, rm or edit"),
         ("broker --dialect rabitmq", "--dialect: invalid choice: 'rabitmq'; did you mean 'rabbitmq'?"),
         ("context add prod stomp://me:secret@b", "there is a URL among the arguments (give it with --url"),
+        ("queues http://me:secret@b", "there is a URL among the arguments (give it with --page-url"),
+        ("man stomp://me:secret@b", "there is a URL among the arguments (see stomp man"),
         ("send /queue/x hello stomp://me:secret@b", "there is a URL among the arguments (give it with --url"),
         ("send /queue/x hello again", "unexpected argument 'again'"),
         ("send", "the following arguments are required: DEST"),

@@ -180,7 +180,9 @@ class Parser(argparse.ArgumentParser):
         if self.commands:
             self.refuse_command(word)
         if "://" in word:  # not shown, it may have a password
-            hint = f"give it with --url; see {self.prog} --help"
+            given_with = next((name for name in ("--url", "--page-url") if name in self.options), None)
+            hint = f"give it with {given_with}; see" if given_with else "see"
+            hint = f"{hint} {self.prog} --help"
             raise CommandError("there is a URL among the arguments", hint=hint)
         self.error(f"unexpected argument {word!r}")
 
