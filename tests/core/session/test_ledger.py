@@ -212,3 +212,13 @@ def test_a_receipt_id_that_is_awaited_twice_and_overdue(ledger: Ledger) -> None:
     assert ledger.expired(now=4.0) == [again]
     assert ledger.end_generation() == (later,)
     assert not ledger.expects("r")
+
+
+def test_answered_receipt_has_no_deadline_while_another_id_is_used_several_times(ledger: Ledger) -> None:
+    for deadline in (5.0, 7.0, 8.0):
+        ledger.expect_receipt("often", "SEND", deadline)
+    ledger.expect_receipt("once", "SEND", 6.0)
+    ledger.resolve_receipt("once")
+    ledger.resolve_receipt("often")
+    assert ledger.next_deadline() == 7.0
+    assert ledger.expired(6.5) == []
