@@ -72,7 +72,8 @@ def stomp_module_broker(
 ) -> Iterator[Broker]:
     """As `stomp_broker`, but one for all tests of a module; ``pytestmark`` sets the marker of a module.
 
-    Messages remain for the next test, so each test should use its own destinations.
+    With pytest-xdist, each worker that runs tests of the module has its own. Messages remain for the next test, so each
+    test should use its own destinations.
     """
     yield from _broker({**stomp_broker_settings, **_marker_settings(request.node)})
 
