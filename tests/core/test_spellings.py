@@ -6,6 +6,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
+from stomp.core import spellings
 from stomp.core.spellings import OTHER, also_named, common, heartbeat_also
 
 
@@ -16,8 +17,9 @@ def test_the_common_names_are_those_of_the_headers() -> None:
 @pytest.mark.parametrize(("spelling", "name"), OTHER.items())
 def test_other_spellings_are_replaced_and_noted(spelling: str, name: str) -> None:
     given = {"first": 1, spelling: 2, "last": 3}
-    with pytest.warns(DeprecationWarning, match=f"^the argument {spelling!r} is named {name!r}$"):
+    with pytest.warns(DeprecationWarning, match=f"^the argument {spelling!r} is named {name!r}$") as seen:
         found = common(given)
+    assert seen[0].filename != spellings.__file__  # it is the caller's
     assert list(found.items()) == [("first", 1), (name, 2), ("last", 3)]
     assert spelling in given
 
