@@ -81,7 +81,9 @@ def wait_until_caught(pid: int, number: int) -> None:
 def test_application_of_a_page_passes_the_test_of_the_page(page: str, tmp_path: Path, broker: Broker) -> None:
     pytest.importorskip(page.removesuffix(".md"))
     write_files(page, tmp_path)
-    run(tmp_path, broker, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py")
+    # Without pytest-asyncio, which the pages do not install: it warns without a configuration.
+    options = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    run(tmp_path, broker, "-m", "pytest", *options, "test_app.py")
 
 
 @pytest.mark.slow(reason="starts Django's own test runner")

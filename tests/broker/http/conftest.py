@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from stomp.broker import Broker
@@ -16,7 +16,7 @@ from stomp.broker.http.monitor import Monitor
 from stomp.broker.server import Server
 
 #: The type of the fixture `served`: makes an HTTP client for a running broker.
-Served = Callable[..., httpx.Client]
+Served = Callable[..., httpx2.Client]
 
 
 @contextmanager
@@ -52,13 +52,13 @@ def monitor_of(broker: Broker) -> Monitor:
 def served() -> Iterator[Served]:
     with ExitStack() as stack:
 
-        def serve(broker: Broker, **arguments: Any) -> httpx.Client:
+        def serve(broker: Broker, **arguments: Any) -> httpx2.Client:
             page = stack.enter_context(page_of(broker, **arguments))
-            return stack.enter_context(httpx.Client(base_url=page.url, timeout=20, trust_env=False))
+            return stack.enter_context(httpx2.Client(base_url=page.url, timeout=20, trust_env=False))
 
         yield serve
 
 
 @pytest.fixture
-def http(broker: Broker, served: Served) -> httpx.Client:
+def http(broker: Broker, served: Served) -> httpx2.Client:
     return served(broker)

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import trustme
 
@@ -33,11 +33,11 @@ class Site:
         self.broker = broker
         self._url = url
 
-    def as_user(self, name: str) -> httpx.Client:
-        return httpx.Client(base_url=self._url, auth=(name, USERS[name] or ""), timeout=20, trust_env=False)
+    def as_user(self, name: str) -> httpx2.Client:
+        return httpx2.Client(base_url=self._url, auth=(name, USERS[name] or ""), timeout=20, trust_env=False)
 
-    def anonymous(self) -> httpx.Client:
-        return httpx.Client(base_url=self._url, timeout=20, trust_env=False)
+    def anonymous(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self._url, timeout=20, trust_env=False)
 
     def client(self, name: str) -> RawClient:
         client = RawClient(self.broker)
@@ -57,31 +57,33 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def alice(site: Site) -> Iterator[httpx.Client]:
+def alice(site: Site) -> Iterator[httpx2.Client]:
     with site.as_user("alice") as http:
         yield http
 
 
 @pytest.fixture
-def admin(site: Site) -> Iterator[httpx.Client]:
+def admin(site: Site) -> Iterator[httpx2.Client]:
     with site.as_user("admin") as http:
         yield http
 
 
-def get(http: httpx.Client, path: str, **parameters: Any) -> Any:
+def get(http: httpx2.Client, path: str, **parameters: Any) -> Any:
     response = http.get(API + path, params=parameters)
     assert response.status_code == 200, response.text
     return response.json()
 
 
-def names(http: httpx.Client) -> list[str]:
+def names(http: httpx2.Client) -> list[str]:
     return [each["name"] for each in get(http, "/destinations")["items"]]
 
 
 # ------------------------------------------------------------------------------------- destinations
 
 
-def test_lists_have_the_destinations_that_the_user_may_read(alice: httpx.Client, admin: httpx.Client) -> None:
+def test_lists_have_the_destinations_that_the_user_may_read(
+    alice: httpx2.Client, admin: httpx2.Client
+) -> None:
     assert names(alice) == ["/queue/a", "/queue/a2"]
     assert names(admin) == ["/queue/a", "/queue/a2", "/queue/b", "/queue/c"]
     seen = get(alice, "/overview")
@@ -120,7 +122,7 @@ def test_user_who_may_use_all_destinations_is_not_limited(site: Site) -> None:
     ],
 )
 def test_what_the_user_may_not_do_is_refused(
-    site: Site, alice: httpx.Client, method: str, path: str, fields: Any
+    site: Site, alice: httpx2.Client, method: str, path: str, fields: Any
 ) -> None:
     before = site.broker.destinations()
     response = alice.request(method, API + path, json=fields)
@@ -130,7 +132,7 @@ def test_what_the_user_may_not_do_is_refused(
     assert site.broker.destinations() == before
 
 
-def test_what_the_user_may_do_is_done(site: Site, alice: httpx.Client) -> None:
+def test_what_the_user_may_do_is_done(site: Site, alice: httpx2.Client) -> None:
     (message,) = get(alice, "/messages", destination="/queue/a2")["items"]
     assert message["body"] == "body of /queue/a2"
     body = alice.get(f"{API}/messages/{message['number']}/body", params={"destination": "/queue/a2"})
@@ -158,7 +160,7 @@ def test_retry_sends_only_where_the_user_may_write(site: Site) -> None:
         assert broker.destinations() == {"/queue/a": 1, "/queue/DLQ": 1}
 
 
-def test_wildcards_of_a_topic_are_those_of_subscribe(site: Site, alice: httpx.Client) -> None:
+def test_wildcards_of_a_topic_are_those_of_subscribe(site: Site, alice: httpx2.Client) -> None:
     with site.client("admin") as client:
         for name in ("/topic/a.b", "/topic/a.*", "/topic/#", "/topic/b"):
             client.send("SUBSCRIBE", id=name, destination=name)
@@ -167,7 +169,7 @@ def test_wildcards_of_a_topic_are_those_of_subscribe(site: Site, alice: httpx.Cl
         assert alice.get(API + "/messages?destination=/topic/%23").status_code == 403
 
 
-def test_temporary_destinations_are_those_of_the_own_connections(site: Site, alice: httpx.Client) -> None:
+def test_temporary_destinations_are_those_of_the_own_connections(site: Site, alice: httpx2.Client) -> None:
     with site.client("admin") as other, site.client("alice") as own:
         for client in (other, own):
             client.send("SUBSCRIBE", id="1", destination="/temp-queue/reply")
@@ -185,7 +187,7 @@ def test_temporary_destinations_are_those_of_the_own_connections(site: Site, ali
 
 
 def test_connections_frames_and_faults_are_the_own_ones(
-    site: Site, alice: httpx.Client, admin: httpx.Client
+    site: Site, alice: httpx2.Client, admin: httpx2.Client
 ) -> None:
     get(admin, "/overview")
     with site.client("admin") as other, site.client("alice") as own:
@@ -216,7 +218,7 @@ def test_connections_frames_and_faults_are_the_own_ones(
 
 
 def test_faults_name_no_destination_that_the_user_may_not_read(
-    alice: httpx.Client, admin: httpx.Client
+    alice: httpx2.Client, admin: httpx2.Client
 ) -> None:
     admin.patch(API + "/faults", json={"errors_on_send": 1, "error_destination": "/queue/c"})
     for name in ("/queue/a", "/queue/c"):
@@ -226,7 +228,7 @@ def test_faults_name_no_destination_that_the_user_may_not_read(
     assert get(admin, "/faults")["error_destination"] == "/queue/c"
 
 
-def test_live_stream_has_what_the_user_may_see(site: Site, alice: httpx.Client) -> None:
+def test_live_stream_has_what_the_user_may_see(site: Site, alice: httpx2.Client) -> None:
     with site.client("admin") as other, site.client("alice") as own:
         state: Any = None
         with alice.stream("GET", API + "/events") as response:
@@ -275,7 +277,7 @@ def contexts(mode: ssl.VerifyMode) -> tuple[ssl.SSLContext, dict[str, ssl.SSLCon
 
 
 def status(url: str, context: ssl.SSLContext, path: str = "/api/v1/overview", **options: Any) -> int:
-    with httpx.Client(base_url=url, verify=context, timeout=20, trust_env=False) as http:
+    with httpx2.Client(base_url=url, verify=context, timeout=20, trust_env=False) as http:
         return http.get(path, **options).status_code
 
 
@@ -290,7 +292,7 @@ def test_name_of_the_certificate_is_the_user(users: dict[str, str | None] | None
     ):
         broker.put("/queue/a", "x")
         broker.put("/queue/c", "x")
-        with httpx.Client(base_url=page.url, verify=clients["alice"], timeout=20, trust_env=False) as http:
+        with httpx2.Client(base_url=page.url, verify=clients["alice"], timeout=20, trust_env=False) as http:
             assert names(http) == ["/queue/a"]
             assert get(http, "/overview")["user"] == "alice"
         assert status(page.url, clients["mallory"]) == (200 if users is None else 401)
@@ -305,7 +307,7 @@ def test_name_of_the_certificate_is_the_user(users: dict[str, str | None] | None
 def test_page_without_certificates_is_closed_if_they_are_the_only_logins() -> None:
     server, _ = contexts(ssl.CERT_REQUIRED)
     with Broker(ssl_context=server, user_from_certificate=True) as broker:
-        with page_of(broker) as page, httpx.Client(base_url=page.url, trust_env=False) as http:
+        with page_of(broker) as page, httpx2.Client(base_url=page.url, trust_env=False) as http:
             response = http.get(API + "/overview")
             assert response.status_code == 401
             assert "client certificate" in response.json()["error"]
@@ -317,8 +319,8 @@ def test_page_without_certificates_is_closed_if_they_are_the_only_logins() -> No
             assert http.get(API + "/overview", headers={"authorization": header}).status_code == 401
 
         async def mounted() -> int:
-            transport = httpx.ASGITransport(application(broker))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            transport = httpx2.ASGITransport(application(broker))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
                 return (await http.get(API + "/overview")).status_code
 
         assert asyncio.run(mounted()) == 401
@@ -327,13 +329,13 @@ def test_page_without_certificates_is_closed_if_they_are_the_only_logins() -> No
 def test_user_without_a_password_cannot_log_in_by_one() -> None:
     with Broker(users={"robot": None}) as broker, page_of(broker) as page:
         for password in ("", "None"):
-            with httpx.Client(base_url=page.url, auth=("robot", password), trust_env=False) as http:
+            with httpx2.Client(base_url=page.url, auth=("robot", password), trust_env=False) as http:
                 assert http.get(API + "/overview").status_code == 401
                 login = http.post(API + "/login", json={"user": "robot", "password": password})
                 assert login.status_code == 401
 
 
-def test_frames_of_earlier_connections_stay_with_their_user(site: Site, alice: httpx.Client) -> None:
+def test_frames_of_earlier_connections_stay_with_their_user(site: Site, alice: httpx2.Client) -> None:
     get(alice, "/overview")
     for user in ("alice", "admin"):
         with site.client(user) as client:

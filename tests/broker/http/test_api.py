@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -24,19 +24,19 @@ from tests.broker.rawclient import RawClient, eventually
 JSON = {"content-type": "application/json"}
 
 
-def get(http: httpx.Client, path: str, **parameters: Any) -> Any:
+def get(http: httpx2.Client, path: str, **parameters: Any) -> Any:
     response = http.get(API + path, params=parameters)
     assert response.status_code == 200, response.text
     return response.json()
 
 
-def post(http: httpx.Client, path: str, **fields: Any) -> Any:
+def post(http: httpx2.Client, path: str, **fields: Any) -> Any:
     response = http.post(API + path, json=fields)
     assert response.status_code in (200, 201), response.text
     return response.json()
 
 
-def destination(http: httpx.Client, name: str) -> Any:
+def destination(http: httpx2.Client, name: str) -> Any:
     (found,) = (each for each in get(http, "/destinations", match=name)["items"] if each["name"] == name)
     return found
 
@@ -44,7 +44,7 @@ def destination(http: httpx.Client, name: str) -> Any:
 # ------------------------------------------------------------------------------------- reading
 
 
-def test_overview_has_the_limits_and_the_totals(broker: Broker, http: httpx.Client) -> None:
+def test_overview_has_the_limits_and_the_totals(broker: Broker, http: httpx2.Client) -> None:
     before = get(http, "/overview")
     broker.put("/queue/a", "x")
     after = get(http, "/overview")
@@ -54,7 +54,7 @@ def test_overview_has_the_limits_and_the_totals(broker: Broker, http: httpx.Clie
     assert after["total"]["received"] == 1
 
 
-def test_destination_has_its_numbers(broker: Broker, http: httpx.Client, client: RawClient) -> None:
+def test_destination_has_its_numbers(broker: Broker, http: httpx2.Client, client: RawClient) -> None:
     get(http, "/overview")  # the counting begins
     client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client-individual", prefetch_count="2")
     for body in ("1", "2", "3"):
@@ -66,7 +66,7 @@ def test_destination_has_its_numbers(broker: Broker, http: httpx.Client, client:
 
 
 def test_counters_follow_a_message_to_the_dead_letter_queue(
-    broker: Broker, http: httpx.Client, client: RawClient
+    broker: Broker, http: httpx2.Client, client: RawClient
 ) -> None:
     get(http, "/overview")
     client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client-individual")
@@ -79,7 +79,7 @@ def test_counters_follow_a_message_to_the_dead_letter_queue(
     assert destination(http, "/queue/DLQ")["depth"] == 1
 
 
-def test_topic_without_subscriptions_counts_what_it_receives(http: httpx.Client, client: RawClient) -> None:
+def test_topic_without_subscriptions_counts_what_it_receives(http: httpx2.Client, client: RawClient) -> None:
     get(http, "/overview")
     client.send("SEND", "x", destination="/topic/a")
     client.sync()
@@ -87,7 +87,7 @@ def test_topic_without_subscriptions_counts_what_it_receives(http: httpx.Client,
     assert (found["kind"], found["received"], found["depth"]) == ("topic", 1, 0)
 
 
-def test_topic_counts_each_message_once_and_each_delivery(http: httpx.Client, client: RawClient) -> None:
+def test_topic_counts_each_message_once_and_each_delivery(http: httpx2.Client, client: RawClient) -> None:
     get(http, "/overview")
     client.send("SUBSCRIBE", id="1", destination="/topic/a")
     client.send("SUBSCRIBE", id="2", destination="/topic/*")
@@ -114,7 +114,7 @@ def test_temporary_destination_that_is_gone_is_forgotten() -> None:
     asyncio.run(main())
 
 
-def test_destinations_are_paged_sorted_and_filtered(broker: Broker, http: httpx.Client) -> None:
+def test_destinations_are_paged_sorted_and_filtered(broker: Broker, http: httpx2.Client) -> None:
     for number in range(5):
         for _ in range(number):
             broker.put(f"/queue/{number}", "x")
@@ -129,7 +129,7 @@ def test_destinations_are_paged_sorted_and_filtered(broker: Broker, http: httpx.
         assert get(http, "/destinations", sort=sort)["total"] == 4
 
 
-def test_rates_are_messages_per_second(broker: Broker, http: httpx.Client) -> None:
+def test_rates_are_messages_per_second(broker: Broker, http: httpx2.Client) -> None:
     get(http, "/overview")
 
     def has_rate() -> bool:
@@ -139,7 +139,7 @@ def test_rates_are_messages_per_second(broker: Broker, http: httpx.Client) -> No
     eventually(has_rate)
 
 
-def test_connection_has_its_subscriptions(broker: Broker, http: httpx.Client) -> None:
+def test_connection_has_its_subscriptions(broker: Broker, http: httpx2.Client) -> None:
     with RawClient(broker) as client:
         client.connect(login="alice", user_agent="party/1", heart_beat="1000,2000")
         client.send(
@@ -166,7 +166,7 @@ def test_connection_has_its_subscriptions(broker: Broker, http: httpx.Client) ->
     ],
 )
 def test_body_is_text_json_or_base64(
-    broker: Broker, http: httpx.Client, body: bytes, encoding: str, shown: str
+    broker: Broker, http: httpx2.Client, body: bytes, encoding: str, shown: str
 ) -> None:
     broker.put("/queue/a", body, {"colour": "red"})
     (message,) = get(http, "/messages", destination="/queue/a")["items"]
@@ -174,7 +174,7 @@ def test_body_is_text_json_or_base64(
     assert (message["headers"]["colour"], message["waiting"], message["truncated"]) == ("red", True, False)
 
 
-def test_long_body_is_truncated_and_its_url_has_all_of_it(broker: Broker, http: httpx.Client) -> None:
+def test_long_body_is_truncated_and_its_url_has_all_of_it(broker: Broker, http: httpx2.Client) -> None:
     body = "é" * 100_000
     broker.put("/queue/a", "x" + body)
     (message,) = get(http, "/messages", destination="/queue/a")["items"]
@@ -187,7 +187,7 @@ def test_long_body_is_truncated_and_its_url_has_all_of_it(broker: Broker, http: 
     assert whole.headers["content-disposition"].startswith("attachment")
 
 
-def test_bodies_of_a_list_are_limited_together(broker: Broker, http: httpx.Client) -> None:
+def test_bodies_of_a_list_are_limited_together(broker: Broker, http: httpx2.Client) -> None:
     for _ in range(60):
         broker.put("/queue/a", b"x" * 64 * 1024)
     response = http.get(API + "/messages", params={"destination": "/queue/a", "limit": 200})
@@ -195,14 +195,14 @@ def test_bodies_of_a_list_are_limited_together(broker: Broker, http: httpx.Clien
     assert len(response.json()["items"]) == 60
 
 
-def test_messages_are_paged(broker: Broker, http: httpx.Client) -> None:
+def test_messages_are_paged(broker: Broker, http: httpx2.Client) -> None:
     for number in range(5):
         broker.put("/queue/a", str(number))
     found = get(http, "/messages", destination="/queue/a", offset=3, limit=10)
     assert (found["total"], [each["body"] for each in found["items"]]) == (5, ["3", "4"])
 
 
-def test_messages_are_searched(broker: Broker, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_are_searched(broker: Broker, http: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(6):
         broker.put("/queue/a", f"body {number % 2} é", {"colour": "red" if number < 2 else "blue"})
 
@@ -222,14 +222,14 @@ def test_messages_are_searched(broker: Broker, http: httpx.Client, monkeypatch: 
     assert bodies() == (6, 0, ["0", "1"] * 3)
 
 
-def test_body_of_a_message_that_is_gone_is_not_found(http: httpx.Client) -> None:
+def test_body_of_a_message_that_is_gone_is_not_found(http: httpx2.Client) -> None:
     assert http.get(API + "/messages/7/body", params={"destination": "/queue/a"}).status_code == 404
 
 
 # ------------------------------------------------------------------------------------- changing messages
 
 
-def test_message_is_sent(broker: Broker, http: httpx.Client, client: RawClient) -> None:
+def test_message_is_sent(broker: Broker, http: httpx2.Client, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/topic/a")
     client.sync()
     post(http, "/messages", destination="/topic/a", headers={"colour": "re:d\n"}, body="hé")
@@ -240,7 +240,7 @@ def test_message_is_sent(broker: Broker, http: httpx.Client, client: RawClient) 
     assert client.expect("MESSAGE").body == b"\xff\0"
 
 
-def test_messages_are_deleted(broker: Broker, http: httpx.Client) -> None:
+def test_messages_are_deleted(broker: Broker, http: httpx2.Client) -> None:
     for body in ("1", "2", "3"):
         broker.put("/queue/a", body)
     numbers = [each.number for each in broker.messages("/queue/a")]
@@ -251,7 +251,7 @@ def test_messages_are_deleted(broker: Broker, http: httpx.Client) -> None:
     assert broker.destinations() == {}
 
 
-def test_messages_are_moved(broker: Broker, http: httpx.Client) -> None:
+def test_messages_are_moved(broker: Broker, http: httpx2.Client) -> None:
     for body in ("1", "2"):
         broker.put("/queue/a", body)
     first = broker.messages("/queue/a")[0].number
@@ -261,14 +261,14 @@ def test_messages_are_moved(broker: Broker, http: httpx.Client) -> None:
     assert broker.destinations() == {"/queue/b": 2}
 
 
-def test_dead_letters_are_retried(broker: Broker, http: httpx.Client) -> None:
+def test_dead_letters_are_retried(broker: Broker, http: httpx2.Client) -> None:
     broker.put("/queue/DLQ", "x", {"original-destination": "/queue/a"})
     assert post(http, "/messages/retry") == {"moved": 1, "left": 0}
     (message,) = broker.messages("/queue/a")
     assert "original-destination" not in message.headers
 
 
-def test_refused_change_says_why(broker: Broker, http: httpx.Client) -> None:
+def test_refused_change_says_why(broker: Broker, http: httpx2.Client) -> None:
     broker.put("/queue/a", "x")
     response = http.post(API + "/messages/move", json={"destination": "/queue/a", "to": "/queue/a"})
     assert response.status_code == 409
@@ -279,7 +279,7 @@ def test_full_broker_refuses_a_message() -> None:
     with (
         Broker(policy=Policy(max_messages=1)) as broker,
         page_of(broker) as page,
-        httpx.Client(base_url=page.url, trust_env=False) as http,
+        httpx2.Client(base_url=page.url, trust_env=False) as http,
     ):
         post(http, "/messages", destination="/queue/a")
         response = http.post(API + "/messages", json={"destination": "/queue/a"})
@@ -290,7 +290,7 @@ def test_full_broker_refuses_a_message() -> None:
 # ------------------------------------------------------------------------------------- faults
 
 
-def test_connection_is_dropped(broker: Broker, http: httpx.Client, client: RawClient) -> None:
+def test_connection_is_dropped(broker: Broker, http: httpx2.Client, client: RawClient) -> None:
     client.sync()
     (found,) = get(http, "/connections")["items"]
     assert http.delete(f"{API}/connections/{found['number']}").status_code == 200
@@ -298,7 +298,7 @@ def test_connection_is_dropped(broker: Broker, http: httpx.Client, client: RawCl
     assert http.delete(f"{API}/connections/{found['number']}").status_code == 404
 
 
-def test_faults_are_set_one_by_one(broker: Broker, http: httpx.Client) -> None:
+def test_faults_are_set_one_by_one(broker: Broker, http: httpx2.Client) -> None:
     assert http.patch(API + "/faults", json={"refuse_logins": True}).json()["refuse_logins"] is True
     found = http.patch(API + "/faults", json={"errors_on_send": 3, "error_destination": "/queue/a"}).json()
     assert (found["refuse_logins"], found["errors_on_send"], found["error_destination"]) == (
@@ -313,7 +313,7 @@ def test_faults_are_set_one_by_one(broker: Broker, http: httpx.Client) -> None:
         client.expect("ERROR", message="Bad CONNECT")
 
 
-def test_queue_is_paused(broker: Broker, http: httpx.Client, client: RawClient) -> None:
+def test_queue_is_paused(broker: Broker, http: httpx2.Client, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a")
     client.sync()
     assert post(http, "/faults/pause", destination="/queue/a", paused=True)["paused"] == ["/queue/a"]
@@ -324,7 +324,7 @@ def test_queue_is_paused(broker: Broker, http: httpx.Client, client: RawClient) 
     assert client.expect("MESSAGE").body == b"x"
 
 
-def test_subscription_is_stalled(broker: Broker, http: httpx.Client, client: RawClient) -> None:
+def test_subscription_is_stalled(broker: Broker, http: httpx2.Client, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="s", destination="/queue/a")
     client.sync()
     (number,) = (each.number for each in broker.connections)
@@ -377,7 +377,7 @@ def test_subscription_is_stalled(broker: Broker, http: httpx.Client, client: Raw
     ],
 )
 def test_invalid_request_says_what_is_wrong(
-    http: httpx.Client, method: str, path: str, fields: dict[str, Any], text: str
+    http: httpx2.Client, method: str, path: str, fields: dict[str, Any], text: str
 ) -> None:
     response = http.request(method, API + path, content=ascii_json(fields), headers=JSON)
     assert response.status_code in (400, 409), response.text
@@ -399,24 +399,24 @@ def ascii_json(value: object) -> bytes:
         ("/messages?destination=" + "x" * 5000, "longer than 4096"),
     ],
 )
-def test_invalid_parameter_says_what_is_wrong(http: httpx.Client, path: str, text: str) -> None:
+def test_invalid_parameter_says_what_is_wrong(http: httpx2.Client, path: str, text: str) -> None:
     response = http.get(API + path)
     assert response.status_code == 400
     assert text in response.json()["error"]
 
 
-def test_request_that_is_no_json_is_refused(http: httpx.Client) -> None:
+def test_request_that_is_no_json_is_refused(http: httpx2.Client) -> None:
     for content in (b"{", b"[]", b"\xff", b"[" * 100_000):
         assert http.post(API + "/messages", content=content, headers=JSON).status_code == 400
     assert http.post(API + "/messages", content=b"{}").status_code == 415
 
 
-def test_large_request_is_refused_before_it_is_stored(http: httpx.Client) -> None:
+def test_large_request_is_refused_before_it_is_stored(http: httpx2.Client) -> None:
     response = http.post(API + "/faults/pause", content=b" " * 2_000_000, headers=JSON)
     assert response.status_code == 413
 
 
-def test_unknown_path_and_method_are_json_errors(http: httpx.Client) -> None:
+def test_unknown_path_and_method_are_json_errors(http: httpx2.Client) -> None:
     assert http.get(API + "/nothing").json() == {"error": "Not Found"}
     assert http.put(API + "/messages").status_code == 405
 
@@ -425,9 +425,9 @@ def test_mounted_application_follows_a_broker_that_starts_and_stops_in_a_thread(
     broker = Broker()
     app = application(broker)
 
-    async def overview() -> httpx.Response:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
+    async def overview() -> httpx2.Response:
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app), base_url="http://localhost"
         ) as client:
             return await client.get(API + "/overview")
 
@@ -450,8 +450,8 @@ def test_application_is_mounted_at_a_path() -> None:
     async def main() -> None:
         async with Broker(users={"admin": "secret"}) as broker:
             app = Starlette(routes=[Mount("/broker", application(broker, hosts=["app.example"]))])
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://app.example/broker/") as http:
+            transport = httpx2.ASGITransport(app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://app.example/broker/") as http:
                 for name in ("", "page.js", "dom.js", "icon.svg"):
                     assert (await http.get(name)).status_code == 200
                 assert (await http.get("api/v1/overview")).status_code == 401
@@ -485,14 +485,14 @@ def references(value: object) -> set[str]:
     return set[str]().union(*map(references, value)) if isinstance(value, list) else set()
 
 
-def test_document_has_all_schemas_that_it_refers_to(http: httpx.Client) -> None:
+def test_document_has_all_schemas_that_it_refers_to(http: httpx2.Client) -> None:
     found = get(http, "/openapi.json")
     assert found["openapi"].startswith("3.1")
     assert references(found) <= {f"#/components/schemas/{name}" for name in found["components"]["schemas"]}
 
 
 def test_answers_have_the_fields_of_the_document(
-    broker: Broker, http: httpx.Client, client: RawClient
+    broker: Broker, http: httpx2.Client, client: RawClient
 ) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/b")
     client.sync()
@@ -513,7 +513,7 @@ def test_answers_have_the_fields_of_the_document(
         assert row.keys() == schemas[name]["properties"].keys(), name
 
 
-def test_metrics_are_in_the_text_format(broker: Broker, http: httpx.Client) -> None:
+def test_metrics_are_in_the_text_format(broker: Broker, http: httpx2.Client) -> None:
     http.get("/metrics")
     broker.put('/queue/"a\\', "x")
     response = http.get("/metrics")
@@ -527,8 +527,8 @@ def test_metrics_are_in_the_text_format(broker: Broker, http: httpx.Client) -> N
 def test_application_works_on_the_loop_of_the_broker() -> None:
     async def main() -> None:
         async with Broker() as broker:
-            transport = httpx.ASGITransport(application(broker))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            transport = httpx2.ASGITransport(application(broker))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
                 assert (
                     await http.post(API + "/messages", json={"destination": "/queue/a"})
                 ).status_code == 201

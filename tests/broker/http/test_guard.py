@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from stomp.broker import Broker
@@ -28,7 +28,7 @@ def basic(user: str, password: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8161", "localhost.evil.example", "", "a@localhost"]
 )
-def test_host_of_another_name_is_refused(http: httpx.Client, host: str) -> None:
+def test_host_of_another_name_is_refused(http: httpx2.Client, host: str) -> None:
     for path in ("/", OVERVIEW, "/metrics"):
         response = http.get(path, headers={"host": host})
         assert response.status_code in (400, 403)
@@ -38,7 +38,7 @@ def test_host_of_another_name_is_refused(http: httpx.Client, host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:1", "127.0.0.1:8161", "[::1]:8161", socket.gethostname()]
 )
-def test_host_of_this_machine_is_accepted(http: httpx.Client, host: str) -> None:
+def test_host_of_this_machine_is_accepted(http: httpx2.Client, host: str) -> None:
     assert http.get(OVERVIEW, headers={"host": host}).status_code == 200
 
 
@@ -61,7 +61,7 @@ def test_further_hosts_are_accepted(broker: Broker, served: Served) -> None:
     ],
 )
 def test_request_of_another_origin_is_refused(
-    broker: Broker, http: httpx.Client, headers: dict[str, str]
+    broker: Broker, http: httpx2.Client, headers: dict[str, str]
 ) -> None:
     assert http.post("/api/v1/messages", json=SEND, headers=headers).status_code == 403
     assert http.request("DELETE", "/api/v1/messages?destination=/queue/a", headers=headers).status_code == 403
@@ -70,11 +70,11 @@ def test_request_of_another_origin_is_refused(
     assert broker.destinations() == {}
 
 
-def test_link_of_another_page_shows_the_page_without_data(http: httpx.Client) -> None:
+def test_link_of_another_page_shows_the_page_without_data(http: httpx2.Client) -> None:
     assert http.get("/", headers={"sec-fetch-site": "cross-site"}).status_code == 200
 
 
-def test_request_of_the_page_is_accepted(broker: Broker, http: httpx.Client) -> None:
+def test_request_of_the_page_is_accepted(broker: Broker, http: httpx2.Client) -> None:
     origin = str(http.base_url).rstrip("/")
     headers = {"origin": origin, "sec-fetch-site": "same-origin"}
     assert http.post("/api/v1/messages", json=SEND, headers=headers).status_code == 201
@@ -82,7 +82,7 @@ def test_request_of_the_page_is_accepted(broker: Broker, http: httpx.Client) -> 
 
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", OVERVIEW, "/metrics", "/nothing"])
-def test_every_response_restricts_the_browser(http: httpx.Client, path: str) -> None:
+def test_every_response_restricts_the_browser(http: httpx2.Client, path: str) -> None:
     headers = http.get(path).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -92,7 +92,7 @@ def test_every_response_restricts_the_browser(http: httpx.Client, path: str) -> 
     assert "access-control-allow-origin" not in headers
 
 
-def test_body_that_is_a_page_is_a_file_to_save(broker: Broker, http: httpx.Client) -> None:
+def test_body_that_is_a_page_is_a_file_to_save(broker: Broker, http: httpx2.Client) -> None:
     broker.put("/queue/a", "<script>alert(1)</script>", {"content-type": "text/html"})
     number = broker.messages("/queue/a")[0].number
     response = http.get(f"/api/v1/messages/{number}/body?destination=/queue/a")
@@ -104,16 +104,16 @@ def test_body_that_is_a_page_is_a_file_to_save(broker: Broker, http: httpx.Clien
 
 
 @pytest.fixture
-def guarded() -> Iterator[httpx.Client]:
+def guarded() -> Iterator[httpx2.Client]:
     with (
         Broker(users={"admin": "pä:ss"}) as broker,
         page_of(broker) as page,
-        httpx.Client(base_url=page.url, timeout=20, trust_env=False) as http,
+        httpx2.Client(base_url=page.url, timeout=20, trust_env=False) as http,
     ):
         yield http
 
 
-def test_data_needs_a_login_and_the_page_does_not(guarded: httpx.Client) -> None:
+def test_data_needs_a_login_and_the_page_does_not(guarded: httpx2.Client) -> None:
     for path in (OVERVIEW, "/metrics", "/api/v1/events", "/api/v1/openapi.json"):
         response = guarded.get(path)
         assert response.status_code == 401
@@ -122,7 +122,7 @@ def test_data_needs_a_login_and_the_page_does_not(guarded: httpx.Client) -> None
     assert guarded.get("/").status_code == 200
 
 
-def test_browser_gets_no_dialog_for_the_login(guarded: httpx.Client) -> None:
+def test_browser_gets_no_dialog_for_the_login(guarded: httpx2.Client) -> None:
     response = guarded.get(OVERVIEW, headers={"sec-fetch-mode": "cors", "sec-fetch-site": "same-origin"})
     assert response.status_code == 401
     assert "www-authenticate" not in response.headers
@@ -142,11 +142,11 @@ def test_browser_gets_no_dialog_for_the_login(guarded: httpx.Client) -> None:
         ({"cookie": "stomp_session=guess"}, 401),
     ],
 )
-def test_basic_login(guarded: httpx.Client, headers: dict[str, str], status: int) -> None:
+def test_basic_login(guarded: httpx2.Client, headers: dict[str, str], status: int) -> None:
     assert guarded.get(OVERVIEW, headers=headers).status_code == status
 
 
-def test_session_lasts_until_logout(guarded: httpx.Client) -> None:
+def test_session_lasts_until_logout(guarded: httpx2.Client) -> None:
     wrong = guarded.post("/api/v1/login", json={"user": "admin", "password": "x"})
     assert (wrong.status_code, "set-cookie" in wrong.headers) == (401, False)
     right = guarded.post("/api/v1/login", json={"user": "admin", "password": "pä:ss"})
@@ -161,7 +161,7 @@ def test_session_lasts_until_logout(guarded: httpx.Client) -> None:
     )
 
 
-def test_login_of_another_origin_is_refused(guarded: httpx.Client) -> None:
+def test_login_of_another_origin_is_refused(guarded: httpx2.Client) -> None:
     login = {"user": "admin", "password": "pä:ss"}
     response = guarded.post("/api/v1/login", json=login, headers={"origin": "https://evil.example"})
     assert response.status_code == 403
@@ -180,7 +180,7 @@ def test_sessions_are_limited_in_number_and_time() -> None:
 
 
 def test_live_stream_has_state_and_filtered_frames(
-    broker: Broker, http: httpx.Client, client: RawClient
+    broker: Broker, http: httpx2.Client, client: RawClient
 ) -> None:
     client.send("SEND", "one", destination="/queue/<b>", receipt="1")
     client.send("SEND", "two", destination="/queue/a", colour="red")
@@ -199,7 +199,7 @@ def test_live_stream_has_state_and_filtered_frames(
     assert '"body":"one"' not in text
 
 
-def test_streams_are_limited(broker: Broker, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_are_limited(broker: Broker, http: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stomp.broker.http.live.MAX_STREAMS", 1)
     with http.stream("GET", "/api/v1/events") as response:
         lines = response.iter_lines()
@@ -209,7 +209,7 @@ def test_streams_are_limited(broker: Broker, http: httpx.Client, monkeypatch: py
 
 @pytest.mark.slow(reason="10,000 destinations")
 @pytest.mark.slow(reason="10,000 destinations")
-def test_ten_thousand_destinations_do_not_stop_the_broker(broker: Broker, http: httpx.Client) -> None:
+def test_ten_thousand_destinations_do_not_stop_the_broker(broker: Broker, http: httpx2.Client) -> None:
     for number in range(10_000):
         broker.put(f"/queue/{number}", "x")
     stop = threading.Event()
@@ -241,7 +241,7 @@ def test_ten_thousand_destinations_do_not_stop_the_broker(broker: Broker, http: 
 
 
 @pytest.mark.slow(reason="10,000 frames")
-def test_frame_log_under_load_is_bounded(broker: Broker, http: httpx.Client, client: RawClient) -> None:
+def test_frame_log_under_load_is_bounded(broker: Broker, http: httpx2.Client, client: RawClient) -> None:
     http.get(OVERVIEW)
     for _ in range(20):
         for _ in range(500):

@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import trustme
 
@@ -355,7 +355,7 @@ def test_page_of_the_file_and_names_of_its_host(tmp_path: Path) -> None:
         found = re.search(r"page of the broker is at (http://localhost:\d+/)\n", process.stdout.readline())
         assert found
         for host, status in (("broker:8161", 200), ("other:8161", 403)):
-            answer = httpx.get(
+            answer = httpx2.get(
                 found[1] + "metrics", headers={"host": host}, trust_env=False, timeout=PATIENCE
             )
             assert answer.status_code == status
