@@ -55,6 +55,12 @@ def test_the_listener_api_may_accept_the_common_name_of_heartbeats() -> None:
     assert Connection("a", heartbeat=(1, 2)).given == ("a", (1, 2))  # type: ignore[call-arg]
     assert Connection(host="a", heartbeats=(1, 2)).given == ("a", (1, 2))
     assert Connection.__init__.__doc__ == "Make it."
+    for spelling in ("heart_beat", "heart_beats"):
+        with pytest.warns(
+            DeprecationWarning, match=f"^the argument '{spelling}' is named 'heartbeat'$"
+        ) as found:
+            assert Connection("a", **{spelling: (1, 2)}).given == ("a", (1, 2))
+        assert found[0].filename == __file__
     text = r"^the arguments heartbeat and heartbeats are the same \(pass one of them\)$"
     with pytest.raises(TypeError, match=text):
         Connection("a", heartbeat=(1, 2), heartbeats=(1, 2))  # type: ignore[call-arg]

@@ -61,10 +61,14 @@ def also_named(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 def heartbeat_also(init: Callable[_P, None]) -> Callable[_P, None]:
-    """Make the `__init__` of a connection of the listener API accept ``heartbeat`` for stomp.py's ``heartbeats``."""
+    """Make the `__init__` of a connection of the listener API accept ``heartbeat`` for stomp.py's ``heartbeats``.
+
+    The other spellings are accepted with a warning, as `also_named` does.
+    """
 
     @functools.wraps(init)
     def call(*args: Any, **kwargs: Any) -> Any:
+        kwargs = common(kwargs, {"heart_beat": "heartbeat", "heart_beats": "heartbeat"})
         if "heartbeat" in kwargs:
             if "heartbeats" in kwargs:
                 raise TypeError("the arguments heartbeat and heartbeats are the same (pass one of them)")
