@@ -496,6 +496,7 @@ def test_given_up_request_says_what_to_check_and_why() -> None:
     with pytest.raises(RetriesExhausted) as caught:
         assert run.result
     error = caught.value
+    assert error.message.startswith("given up: a connection was lost after SUBSCRIBE to /queue/100%: ")
     assert error.hint == "the broker may not accept it: check its log and its limits"
     assert isinstance(error.__cause__, ConnectionLost)
     assert "STOMP died" in str(error.__cause__)

@@ -78,6 +78,22 @@ def test_max_silence_causes_a_reconnect(stage: Stage) -> None:
     assert not run.done
 
 
+def test_reconnecting_after_silence_is_not_a_lost_connection() -> None:
+    stage = Stage(reattempts=1)
+    stage.connect()
+    subscription = stage.subscribe(max_silence=1.0)
+    run = stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
+    for _ in range(3):
+        stage.advance(1.0)
+        assert stage.link.hung_up
+        stage.reconnect()  # at once
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+        assert stage.engine.state is ClientState.CONNECTED
+        assert not stage.engine.losses.failures
+    stage.deliver(subscription, "1", b"one")
+    assert run.result.body == b"one"
+
+
 def test_state_changes_are_returned_in_order(stage: Stage) -> None:
     log = StateChangeQueue()
     stage.engine.logs.append(log)

@@ -154,8 +154,9 @@ def exhausted(request: Request, lost: StompError, losses: int) -> RetriesExhaust
         hint = "that is a limit of this client: see limits=, or the options --max-... of the command line"
     else:
         hint = "the broker may not accept it: check its log and its limits"
+    count = "a connection was" if losses < 2 else f"{losses} connections in a row were"
     error = RetriesExhausted(
-        f"given up: {losses} connections in a row were lost after {what}: {lost.message}",
+        f"given up: {count} lost after {what}: {lost.message}",
         hint=hint,
         losses=losses,
     )

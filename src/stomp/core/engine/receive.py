@@ -78,17 +78,16 @@ def _reconnect_silent_gen(engine: ClientEngine, queue: MessageQueue, now: float)
 
     The broker may have lost the subscription. The driver reconnects.
     """
+    connection = engine.connection
     for subscription in queue.subscriptions:
-        if (
-            subscription.config.max_silence
-            and now >= subscription.silent_at
-            and engine.connection is not None
-        ):
+        silence = subscription.config.max_silence
+        if silence and now >= subscription.silent_at and connection is not None:
             subscription.last = now
-            why = (
-                f"no message from {subscription.config.destination} for {subscription.config.max_silence:g} s"
+            # With a reason this is no loss: however short `max_silence` is, the next connection is made at once.
+            connection.reconnect_reason = (
+                f"no message from {subscription.config.destination} for {silence:g} s"
             )
-            yield CloseConnection(engine.connection.link, ConnectionLost(why))
+            yield CloseConnection(connection.link, ConnectionLost(connection.reconnect_reason))
             return
         subscription.last = now
 
