@@ -408,9 +408,10 @@ def broken_error(*reads: bytes) -> tuple[Frame, str]:
 
 @pytest.mark.parametrize("end", [b"\0", b"\n\0", b"\r\n\0"])
 @pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
-def test_lenient_decoder_delivers_an_error_without_an_empty_line(eol: bytes, end: bytes) -> None:
-    data = b"ERROR" + eol + b"message:not\\ntoday X" + end
-    expected = Frame("ERROR", Headers(message="not\ntoday X"), b"")
+@pytest.mark.parametrize("last", ["X", " "])
+def test_lenient_decoder_delivers_an_error_without_an_empty_line(eol: bytes, end: bytes, last: str) -> None:
+    data = b"ERROR" + eol + b"message:not\\ntoday" + last.encode() + end
+    expected = Frame("ERROR", Headers(message=f"not\ntoday{last}"), b"")
     for reads in ([data], [data + b"\n"], bites(data), [data[:9], data[9:]]):
         frame, fault = broken_error(*reads)
         assert frame == expected
