@@ -23,6 +23,15 @@ def message(order: int) -> StoredMessage:
     return found
 
 
+def test_a_page_has_the_messages_behind_one_that_has_expired() -> None:
+    queue = Queue("/queue/a")
+    for order in (3, 0, 1, 2):  # all but the first are returned messages
+        queue.backlog.add(one := message(order))
+        if order == 1:
+            queue.backlog.drop(one)
+    assert [each.order for each in queue.page(0, 2)] == [0, 2]
+
+
 @given(
     places=st.lists(st.sampled_from(["add", "back", "defer", "gone"]), max_size=40),
     shuffled=st.randoms(use_true_random=False),

@@ -236,12 +236,13 @@ class Backlog:
             most: how many messages are read.
             newest_first: begin with the highest `order`.
         """
-        # A heap is not sorted: only its first messages are, in one pass.
+        # A heap is not sorted: only its first waiting messages are, in one pass.
         select = heapq.nlargest if newest_first else heapq.nsmallest
-        returned = [message for _, message in select(most, self._back)] if self._back else []
+        waiting = (entry for entry in self._back if entry[1].waiting)
+        returned = [message for _, message in select(most, waiting)] if self._back else []
         kept = (self._fresh, self._deferred)
         ends = [reversed(each) for each in kept] if newest_first else [iter(each) for each in kept]
-        return [filter(_is_waiting, each) if self._gone else each for each in (*ends, returned)]
+        return [*(filter(_is_waiting, each) if self._gone else each for each in ends), returned]
 
     def defer(self, message: StoredMessage) -> None:
         """Store a new or taken message that no consumer accepts; it is not returned until `restore_deferred`."""
