@@ -32,6 +32,7 @@ def test_each_pool_runs_tasks_and_returns_results(project, pool):
     assert project.task("flaky").delay().get(timeout=PATIENCE) == 1
     with pytest.raises(ValueError, match="no"):
         project.task("fail").delay().get(timeout=PATIENCE)
+    project.until_idle()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(PATIENCE) == 0, project.logs()
 

@@ -89,6 +89,16 @@ class Project:
         self.workers.append(worker)
         return worker
 
+    def until_idle(self) -> None:
+        """Wait until a worker has noted the end of all tasks.
+
+        Before Celery 5.7 the processes of a pool may take 30 s or more to end if a result is on its way to the worker.
+        """
+        deadline = time.monotonic() + PATIENCE
+        inspect = self.app.control.inspect(timeout=PATIENCE, limit=1)
+        while any((inspect.active() or {"": True}).values()):
+            assert time.monotonic() < deadline, self.logs()
+
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
         """Kill a worker and its children by SIGKILL."""
         if worker.poll() is None:
