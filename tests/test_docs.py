@@ -9,6 +9,8 @@ import logging
 import re
 import runpy
 import ssl
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -133,6 +135,17 @@ def test_examples_of_a_page_run(
 
 def test_documentation_has_pages_that_run() -> None:
     assert sum(len(blocks(page, "python")) for page in PAGES) > 15
+
+
+def test_each_name_in_the_programs_of_a_page_is_defined(tmp_path: Path) -> None:
+    """Some pages run only where a real broker or a framework is."""
+    for page in PAGES:
+        if programs := [text for _, text in blocks(page, "python")]:
+            name = "_".join(page.relative_to(DOCS).with_suffix(".py").parts)
+            (tmp_path / name).write_text("\n".join(programs))
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--quiet", "--select", "F821"]
+    done = subprocess.run([*ruff, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # ------------------------------------------------------------------------------------- tables and pictures
