@@ -252,11 +252,11 @@ def dial_any(
     while True:
         step = policy.next(failures[-1] if failures else None)
         if isinstance(step, Exhausted):
-            raise _all_failed(step.why, failures)
+            raise _all_failed(step, failures)
         # Time that has passed since the last connection counts as part of the delay.
         wait = step.after if failures else history.left_to_wait(step.after, options.clock())
         if stopped(wait):
-            raise _all_failed("stopped", failures)
+            raise _all_failed(Exhausted("stopped"), failures)
         try:
             stream = open_stream(step.address, options, tls_for(step.address), connect)
             history.opened(policy)
@@ -268,12 +268,12 @@ def dial_any(
             )
 
 
-def _all_failed(why: str, failures: list[ConnectFailed]) -> ConnectFailed:
+def _all_failed(end: Exhausted, failures: list[ConnectFailed]) -> ConnectFailed:
     if not failures:
-        return ConnectFailed(f"no connection: {why}")
+        return ConnectFailed(f"no connection: {end.why}")
     last = failures[-1]
     return ConnectFailed(
-        f"{last.message}; {why}" if why else last.message,
+        end.text_after(last.message),
         address=last.address,
         phase=last.phase,
         failures=failures,

@@ -55,7 +55,10 @@ def test_minus_one_attempts_are_unlimited(attempts: float) -> None:
 def test_an_only_attempt_is_not_counted() -> None:
     policy = Failover(["a"], attempts=1, random=no_luck)
     assert addresses(policy, 1) == ["a"]
-    assert policy.next() == Exhausted("")
+    end = policy.next()
+    assert end == Exhausted("")
+    assert end.text_after("refused") == "refused"
+    assert Exhausted("2 attempts failed").text_after("refused") == "refused; 2 attempts failed"
     policy = Failover(["a", "b"], attempts=1, random=no_luck)
     assert addresses(policy, 2) == ["a", "b"]
     assert policy.next() == Exhausted("1 attempt at each of 2 addresses failed")

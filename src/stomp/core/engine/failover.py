@@ -38,6 +38,10 @@ class Exhausted:
 
     why: str
 
+    def text_after(self, message: str) -> str:
+        """The message of the last error, followed by the reason."""
+        return f"{message}; {self.why}" if self.why else message
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:

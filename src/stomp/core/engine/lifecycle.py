@@ -112,7 +112,7 @@ def _establish_gen(engine: ClientEngine, random: Random) -> Operation[None]:
             losses.failover = _failover(engine, engine.config.reattempts, random)
         step = losses.failover.next(failures[-1] if failures else None)
         if isinstance(step, Exhausted):
-            raise _all_failed(engine, step.why, failures)
+            raise _all_failed(engine, step, failures)
         if step.after:
             now = yield Now()
             yield Wait(engine.state_changed, lambda: engine.run_number != run_number, now + step.after)
@@ -136,9 +136,9 @@ def _raise_if_closed(engine: ClientEngine, run_number: int) -> None:
         raise _closed_meanwhile()
 
 
-def _all_failed(engine: ClientEngine, why: str, failures: list[BaseException]) -> StompError:
+def _all_failed(engine: ClientEngine, end: Exhausted, failures: list[BaseException]) -> StompError:
     if not failures:
-        return ConnectFailed(f"no connection: {why}")
+        return ConnectFailed(f"no connection: {end.why}")
     last = failures[-1]
     if isinstance(last, AuthenticationFailed):
         return last
@@ -147,7 +147,7 @@ def _all_failed(engine: ClientEngine, why: str, failures: list[BaseException]) -
     if not hint and not isinstance(last, ConnectFailed):
         hint = "the broker ends each connection soon after the login: check its log"
     error = ConnectFailed(
-        f"{last.message}; {why}" if why else last.message,
+        end.text_after(last.message),
         address=getattr(last, "address", ""),
         phase=getattr(last, "phase", ""),
         frame=getattr(last, "frame", None),
