@@ -7,7 +7,7 @@ import pytest
 import stomp
 from stomp.broker import Broker
 from stomp.core import spellings
-from stomp.core.spellings import OTHER, also_named, common, heartbeat_also
+from stomp.core.spellings import OTHER, also_named, common, heartbeat_also, nearest
 
 
 def test_the_common_names_are_those_of_the_headers() -> None:
@@ -64,6 +64,11 @@ def test_the_listener_api_may_accept_the_common_name_of_heartbeats() -> None:
     text = r"^the arguments heartbeat and heartbeats are the same \(pass one of them\)$"
     with pytest.raises(TypeError, match=text):
         Connection("a", heartbeat=(1, 2), heartbeats=(1, 2))  # type: ignore[call-arg]
+
+
+def test_the_most_similar_word_is_found() -> None:
+    assert nearest("heartbea", ["beat", "heartbeat", "heartbeats"]) == "heartbeat"
+    assert nearest("login", iter(["passcode", "heartbeat"])) == ""
 
 
 def test_both_spellings_at_once_are_refused() -> None:

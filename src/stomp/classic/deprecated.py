@@ -19,6 +19,7 @@ from stomp.core.diagnostics import one_line
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.versions import UNESCAPED
 from stomp.core.session.state import State
+from stomp.core.spellings import nearest
 from stomp.utils import Frame
 
 if TYPE_CHECKING:
@@ -69,12 +70,11 @@ def apply_deprecated_arguments(transport: _Transport, given: dict[str, Any]) -> 
     """
     for name in given:
         if name not in _ARGUMENTS:
-            import difflib
             import inspect
 
             known = [*inspect.signature(type(transport)).parameters, *_CONNECTION_ARGUMENTS, *_ARGUMENTS]
-            close_names = difflib.get_close_matches(name, known, n=1)
-            suggestion = f" (did you mean {close_names[0]!r}?)" if close_names else ""
+            near = nearest(name, known)
+            suggestion = f" (did you mean {near!r}?)" if near else ""
             raise TypeError(f"unexpected argument {name!r}{suggestion}")
         warnings.warn(
             f"{name} is an argument of stomp.py 4; use {_ARGUMENTS[name]}",

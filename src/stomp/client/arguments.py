@@ -18,7 +18,7 @@ from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.failover import Backoff
 from stomp.core.errors import UsageError
 from stomp.core.frames.limits import Leniency, Limits
-from stomp.core.spellings import common
+from stomp.core.spellings import common, nearest
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -216,10 +216,8 @@ def with_hints(init: _F) -> _F:
         by_name = common(by_name)
         for name in by_name:
             if name not in SETTINGS and name != "url":
-                import difflib
-
-                near = difflib.get_close_matches(name, SETTINGS, 1)
-                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                near = nearest(name, SETTINGS)
+                hint = f" (did you mean {near!r}?)" if near else ""
                 raise TypeError(f"unexpected argument {name!r} of {type(self).__name__}{hint}")
         init(self, *by_place, **by_name)
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from stomp.core.errors import UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.versions import VERSIONS
+from stomp.core.spellings import nearest
 
 _T = TypeVar("_T")
 #: The maximum length of a value in an error text. Longer values are shown by their type.
@@ -268,10 +269,8 @@ def check_options(
     for name, value in given.items():
         check = checks.get(name)
         if check is None:
-            import difflib
-
-            near = difflib.get_close_matches(name, checks)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(checks)}"
+            near = nearest(name, checks)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(checks)}"
             raise TypeError(f"unexpected option {name!r} ({hint}; a header goes into headers=)")
         if value is not None:
             checked[name] = check(name, value)

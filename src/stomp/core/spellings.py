@@ -1,14 +1,15 @@
 """One set of names for credentials and heart-beats in all APIs: ``login``, ``passcode`` and ``heartbeat``.
 
 They are STOMP's own ("login", "passcode", "heart-beat"). Other spellings, such as those of stomp.py and of other
-clients, are accepted. A `DeprecationWarning` says the name, unless the spelling belongs to the API.
+clients, are accepted. A `DeprecationWarning` says the name, unless the spelling belongs to the API. For a name that is
+unknown, `nearest` finds the one that was meant.
 """
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
@@ -48,6 +49,17 @@ def common(given: dict[str, Any], names: Mapping[str, str] = OTHER, *, level: in
             )
         arguments[name] = value
     return arguments
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most similar, or an empty string.
+
+    >>> nearest("destinaton", ["destination", "body"])
+    'destination'
+    """
+    import difflib  # here, because only errors need it
+
+    return next(iter(difflib.get_close_matches(word, known, 1)), "")
 
 
 def also_named(function: Callable[_P, _T]) -> Callable[_P, _T]:

@@ -108,17 +108,16 @@ def _marker_settings(node: Node) -> dict[str, Any]:
 
 
 def _check_names(node: Node, names: Iterable[str]) -> None:
-    from difflib import get_close_matches
     from inspect import signature
 
     from stomp.broker import Broker
-    from stomp.core.spellings import OTHER
+    from stomp.core.spellings import OTHER, nearest
 
     known = [*signature(Broker).parameters]
     for name in names:
         if OTHER.get(name, name) not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else "see the arguments of stomp.broker.Broker"
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else "see the arguments of stomp.broker.Broker"
             raise pytest.UsageError(f"{node.nodeid}: the marker stomp_broker has no setting {name!r}: {hint}")
 
 

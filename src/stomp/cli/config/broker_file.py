@@ -22,6 +22,7 @@ from stomp.broker.store import Policy
 from stomp.client.config import parse_size
 from stomp.core.errors import UsageError
 from stomp.core.frames.limits import Limits
+from stomp.core.spellings import nearest
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
 
@@ -178,10 +179,8 @@ class _Reader:
         return found
 
     def _unknown(self, full: str, key: str, known: Mapping[str, _Check]) -> UsageError:
-        from difflib import get_close_matches
-
-        near = get_close_matches(key.replace("_", "-"), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+        near = nearest(key.replace("_", "-"), known)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
         return UsageError(f"{self._path}: unknown key {full}", hint=hint)
 
     def _error(self, place: str, text: str, hint: str = "") -> UsageError:

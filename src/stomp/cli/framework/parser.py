@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from stomp.cli.framework.exit_status import CommandError
+from stomp.core.spellings import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -309,13 +310,6 @@ def _is_number(text: str) -> bool:
     """True for negative numbers such as "-5" and "-0.5", which are arguments and not options."""
     digits = text[1:].replace(".", "", 1)
     return digits.isascii() and digits.isdigit()
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most similar, or an empty string."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, known, 1)), "")
 
 
 def takes_value(action: argparse.Action | None) -> bool:

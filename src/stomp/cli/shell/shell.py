@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TextIO
 from stomp.classic.listeners import StatsListener
 from stomp.cli.config.settings import ConnectionSettings, from_arguments
 from stomp.cli.framework.exit_status import CommandError, Status, verdict
-from stomp.cli.framework.parser import nearest
 from stomp.cli.framework.terminal import Terminal
 from stomp.cli.shell import line_parser, send_file
 from stomp.cli.shell.command_table import BY_NAME
@@ -22,6 +21,7 @@ from stomp.cli.shell.help import ShellHelp, SubscriptionInfo
 from stomp.cli.shell.render import Renderer
 from stomp.cli.shell.session import ShellListener
 from stomp.core.errors import StompError
+from stomp.core.spellings import nearest
 from stomp.utils import get_uuid
 
 #: The default folder for files received in messages.
