@@ -10,7 +10,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Assertions in modules that tests share show values, too. This must precede the import of any of them.
-SHARED = ("broker", "brokers", "cli", "conformance", "core", "listening", "printed", "processes", "pulling")
+SHARED = (
+    "broker",
+    "brokers",
+    "cli",
+    "conformance",
+    "core",
+    "kombu",
+    "listening",
+    "printed",
+    "processes",
+    "pulling",
+)
 pytest.register_assert_rewrite(*(f"tests.{name}" for name in SHARED))
 
 from stomp.broker import Broker  # noqa: E402
@@ -26,10 +37,6 @@ settings.load_profile("unhurried")
 CODECS = (
     ["pure", "native"] if native_codec.native or os.environ.get("STOMP_REQUIRE_NATIVE") == "1" else ["pure"]
 )
-
-
-# Failed assertions of the suites and helpers show their values, too.
-pytest.register_assert_rewrite("tests.brokers", "tests.conformance", "tests.kombu", "tests.pulling")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -747,16 +747,22 @@ def pausing_with_hooks(**config: object) -> tuple[Stage, ClientSubscription]:
     return stage, subscription
 
 
+def receive_4000_bytes(stage: Stage, subscription: ClientSubscription, number: int) -> None:
+    """A message arrives, and the program receives it."""
+    engine, session = stage.engine, stage.link.session
+    data = encode(
+        frame("MESSAGE", b"x" * 4000, subscription=subscription.id, message_id=str(number)), STOMP12
+    )
+    session.receive_data(data, 0.0)
+    engine.process_events(stage.link, session.events(), 0.0)
+    assert engine.next_message(subscription.queue) is not None
+
+
 def test_calls_of_hooks_that_wait_count_for_the_limit() -> None:
     stage, subscription = pausing_with_hooks(high_water=20_000)
-    engine, session = stage.engine, stage.link.session
+    engine = stage.engine
     for number in range(3):
-        data = encode(
-            frame("MESSAGE", b"x" * 4000, subscription=subscription.id, message_id=str(number)), STOMP12
-        )
-        session.receive_data(data, 0.0)
-        engine.process_events(stage.link, session.events(), 0.0)
-        assert engine.next_message(subscription.queue) is not None
+        receive_4000_bytes(stage, subscription, number)
         assert engine.reading_paused is (number == 2)  # at 5 KB for each message, and again for its hook
         if number == 1:
             engine.maybe_resume()
@@ -767,15 +773,10 @@ def test_calls_of_hooks_that_wait_count_for_the_limit() -> None:
 
 def test_callbacks_do_not_pause_reading_while_one_waits_for_the_broker() -> None:
     stage, subscription = pausing_with_hooks(high_water=20_000)
-    engine, session = stage.engine, stage.link.session
+    engine = stage.engine
     engine.callback_waits = True
     for number in range(9):
-        data = encode(
-            frame("MESSAGE", b"x" * 4000, subscription=subscription.id, message_id=str(number)), STOMP12
-        )
-        session.receive_data(data, 0.0)
-        engine.process_events(stage.link, session.events(), 0.0)
-        assert engine.next_message(subscription.queue) is not None
+        receive_4000_bytes(stage, subscription, number)
     assert not engine.reading_paused
 
 

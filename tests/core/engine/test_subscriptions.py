@@ -318,7 +318,7 @@ def restoring() -> tuple[Stage, ClientSubscription, ClientSubscription]:
 
 
 def test_subscription_that_was_restored_already_is_ended_at_the_broker() -> None:
-    """Otherwise the broker would go on delivering to it, and nobody would acknowledge the messages."""
+    """Otherwise the broker would continue to deliver to it, and its messages would never be acknowledged."""
     stage, kept, _ = restoring()
     run = unsubscribing(stage, kept)
     assert not run.done

@@ -173,7 +173,7 @@ def test_long_heads_reduce_the_number_of_templates() -> None:
 
 
 class Scanner:
-    """What a decoder tells the scanner of the native codec."""
+    """Records what a decoder passes to the scanner of the native codec."""
 
     def __init__(self) -> None:
         self.learned: list[tuple[object, ...]] = []
